@@ -8,7 +8,7 @@
 #define MR_BASE_STATUS_H
 
 #define MR_MUST_CHECK __attribute__((warn_unused_result))
-#define MR_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define MR_PRINTF(text, first) __attribute__((format(printf, text, first)))
 
 /* X(name, HTTP status, error_code in the JSON body, short text) */
 #define MR_STATUS_TABLE(X)                                                                         \

@@ -15,6 +15,10 @@ struct mr_encode_options {
 void mr_json_encode(const struct mr_output *output, const struct mr_encode_options *options,
                     struct mr_buf *buf);
 
+/* Append a tensor as nested JSON lists, a 0-d one as its value. */
+void mr_json_encode_tensor(const struct mr_tensor *tensor, const struct mr_encode_options *options,
+                           struct mr_buf *buf);
+
 /* Append {"error_code": ..., "message": ...} to buf. */
 void mr_json_encode_error(const struct mr_error *err, struct mr_buf *buf);
 

@@ -1,0 +1,247 @@
+#include "schema/signature.h"
+
+#include <stdlib.h>
+#include <yyjson.h>
+
+#include "schema/table.h"
+
+static const struct {
+    const char *name;
+    mr_dtype dtype;
+    bool is_nested;
+} col_types[] = {
+#define MR_COL_TYPE_ROW(name, text, dtype, is_nested) [name] = {text, dtype, is_nested},
+    MR_COL_TYPE_TABLE(MR_COL_TYPE_ROW)
+#undef MR_COL_TYPE_ROW
+};
+
+const char *mr_col_type_name(mr_col_type type) {
+    return col_types[type].name;
+}
+
+mr_dtype mr_col_type_dtype(mr_col_type type) {
+    return col_types[type].dtype;
+}
+
+bool mr_col_type_is_nested(mr_col_type type) {
+    return col_types[type].is_nested;
+}
+
+static bool col_type_find(struct mr_str name, mr_col_type *out) {
+    for (int i = 0; i < MR_N_COL_TYPES; i++) {
+        if (mr_str_is(name, col_types[i].name)) {
+            *out = (mr_col_type)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct mr_str text_of(yyjson_val *value) {
+    return (struct mr_str){yyjson_get_str(value), yyjson_get_len(value)};
+}
+
+/* Copies a text into the arena; MR_OK also for an absent one, which becomes size 0. */
+static mr_status keep(struct mr_str text, struct mr_arena *arena, struct mr_str *out,
+                      struct mr_error *err) {
+    *out = (struct mr_str){0};
+    if (!text.data) return MR_OK;
+    char *copy = mr_arena_strdup(arena, text);
+    if (!copy) return mr_arena_fail(arena, err);
+    *out = (struct mr_str){copy, text.size};
+    return MR_OK;
+}
+
+/* Parses one of the signature's JSON lists; *out is NULL when the text is absent or null. The
+ * document's memory is the arena's. */
+static mr_status parse_list(struct mr_str json, const char *what, struct mr_arena *arena,
+                            yyjson_val **out, struct mr_error *err) {
+    *out = NULL;
+    if (json.size == 0) return MR_OK;
+    size_t bytes = yyjson_read_max_memory_usage(json.size, 0);
+    void *memory = mr_arena_alloc(arena, bytes);
+    if (!memory) return mr_arena_fail(arena, err);
+    yyjson_alc allocator;
+    yyjson_alc_pool_init(&allocator, memory, bytes);
+    yyjson_read_err fault;
+    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)json.data, json.size, 0, &allocator,
+                                       &fault);
+    if (!doc) {
+        return mr_fail(err, MR_E_FORMAT, "signature %s: not JSON at byte %zu: %s", what, fault.pos,
+                       fault.msg);
+    }
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    if (yyjson_is_null(root)) return MR_OK;
+    if (!yyjson_is_arr(root)) {
+        return mr_fail(err, MR_E_FORMAT, "signature %s: expected a JSON list, found %s", what,
+                       yyjson_get_type_desc(root));
+    }
+    *out = root;
+    return MR_OK;
+}
+
+static mr_status read_column(yyjson_val *item, size_t i, struct mr_arena *arena,
+                             struct mr_col_spec *out, struct mr_error *err) {
+    struct mr_str type = text_of(yyjson_obj_get(item, "type"));
+    if (!col_type_find(type, &out->type)) {
+        return mr_fail(err, MR_E_FORMAT, "signature inputs[%zu]: unknown column type \"%.*s\"", i,
+                       MR_STR_ARGS(type));
+    }
+    yyjson_val *required = yyjson_obj_get(item, "required");
+    out->is_required = !yyjson_is_false(required);
+    return keep(text_of(yyjson_obj_get(item, "name")), arena, &out->name, err);
+}
+
+/* dtype names as np.dtype(...).name gives them; sized texts ("str96") count as texts. */
+static bool tensor_dtype_find(struct mr_str name, mr_dtype *out) {
+    if (mr_str_is(name, "datetime64")) {
+        *out = MR_DATETIME;
+        return true;
+    }
+    return mr_dtype_find(name, out);
+}
+
+static mr_status read_tensor(yyjson_val *item, size_t i, struct mr_arena *arena,
+                             struct mr_tensor_spec *out, struct mr_error *err) {
+    yyjson_val *spec = yyjson_obj_get(item, "tensor-spec");
+    struct mr_str dtype = text_of(yyjson_obj_get(spec, "dtype"));
+    yyjson_val *shape = yyjson_obj_get(spec, "shape");
+    if (!dtype.data || !yyjson_is_arr(shape)) {
+        return mr_fail(err, MR_E_FORMAT,
+                       "signature inputs[%zu]: tensor-spec needs a dtype and a shape", i);
+    }
+    out->n_dims = yyjson_arr_size(shape);
+    if (out->n_dims > MR_MAX_DIMS) {
+        return mr_fail(err, MR_E_FORMAT, "signature inputs[%zu]: more than %d dimensions", i,
+                       MR_MAX_DIMS);
+    }
+    int64_t *sizes = mr_arena_array(arena, out->n_dims, sizeof(*sizes));
+    if (!sizes) return mr_arena_fail(arena, err);
+    yyjson_val *size;
+    size_t k, n;
+    yyjson_arr_foreach(shape, k, n, size) {
+        if (!yyjson_is_int(size) || yyjson_get_sint(size) < -1) {
+            return mr_fail(err, MR_E_FORMAT,
+                           "signature inputs[%zu]: shape[%zu] is not a size or -1", i, k);
+        }
+        sizes[k] = yyjson_get_sint(size);
+    }
+    out->shape = sizes;
+    out->is_known = tensor_dtype_find(dtype, &out->dtype);
+    MR_TRY(keep(dtype, arena, &out->dtype_name, err));
+    return keep(text_of(yyjson_obj_get(item, "name")), arena, &out->name, err);
+}
+
+static mr_status read_inputs(yyjson_val *list, struct mr_arena *arena, struct mr_signature *out,
+                             struct mr_error *err) {
+    size_t n = yyjson_arr_size(list);
+    if (n == 0) return mr_fail(err, MR_E_FORMAT, "signature inputs: the list is empty");
+    bool is_tensor = yyjson_equals_str(yyjson_obj_get(yyjson_arr_get_first(list), "type"),
+                                       "tensor");
+    struct mr_col_spec *columns = mr_arena_array(arena, is_tensor ? 0 : n, sizeof(*columns));
+    struct mr_tensor_spec *tensors = mr_arena_array(arena, is_tensor ? n : 0, sizeof(*tensors));
+    if (!columns || !tensors) return mr_arena_fail(arena, err);
+    size_t n_named = 0;
+    yyjson_val *item;
+    size_t i, max;
+    yyjson_arr_foreach(list, i, max, item) {
+        if (yyjson_equals_str(yyjson_obj_get(item, "type"), "tensor") != is_tensor) {
+            return mr_fail(err, MR_E_FORMAT, "signature inputs[%zu]: columns and tensors are mixed",
+                           i);
+        }
+        if (is_tensor) {
+            tensors[i] = (struct mr_tensor_spec){0};
+            MR_TRY(read_tensor(item, i, arena, &tensors[i], err));
+        } else {
+            columns[i] = (struct mr_col_spec){0};
+            MR_TRY(read_column(item, i, arena, &columns[i], err));
+            out->is_nested |= mr_col_type_is_nested(columns[i].type);
+        }
+        n_named += yyjson_is_str(yyjson_obj_get(item, "name"));
+    }
+    if (n_named != 0 && n_named != n) {
+        return mr_fail(err, MR_E_FORMAT, "signature inputs: named and unnamed inputs are mixed");
+    }
+    if (is_tensor && n > 1 && n_named == 0) {
+        return mr_fail(err, MR_E_FORMAT, "signature inputs: more than one tensor without a name");
+    }
+    out->kind = is_tensor ? MR_SCHEMA_TENSORS : MR_SCHEMA_COLUMNS;
+    out->has_names = n_named == n;
+    out->n_inputs = n;
+    out->columns = columns;
+    out->tensors = tensors;
+    return MR_OK;
+}
+
+static mr_status read_param(yyjson_val *item, size_t i, struct mr_arena *arena,
+                            struct mr_param_spec *out, struct mr_error *err) {
+    /* "dtype" is what MLflow wrote before 2.10 (ParamSpec.from_json_dict). */
+    yyjson_val *type = yyjson_obj_get(item, "type");
+    if (!type) type = yyjson_obj_get(item, "dtype");
+    yyjson_val *name = yyjson_obj_get(item, "name");
+    yyjson_val *fallback = yyjson_obj_get(item, "default");
+    if (!yyjson_is_str(name) || !fallback || !col_type_find(text_of(type), &out->type) ||
+        (mr_col_type_is_nested(out->type) && out->type != MR_COL_OBJECT)) {
+        return mr_fail(err, MR_E_FORMAT,
+                       "signature params[%zu]: expected a name, a known type and a default", i);
+    }
+    yyjson_val *shape = yyjson_obj_get(item, "shape");
+    out->is_list = yyjson_is_arr(shape);
+    if (out->is_list &&
+        (yyjson_arr_size(shape) != 1 || yyjson_get_sint(yyjson_arr_get_first(shape)) != -1)) {
+        return mr_fail(err, MR_E_FORMAT, "signature params[%zu]: expected shape null or [-1]", i);
+    }
+    size_t size;
+    char *json = yyjson_val_write(fallback, 0, &size);
+    if (!json) return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
+    mr_status status = keep((struct mr_str){json, size}, arena, &out->default_json, err);
+    free(json);
+    if (status != MR_OK) return status;
+    return keep(text_of(name), arena, &out->name, err);
+}
+
+static mr_status read_params(yyjson_val *list, struct mr_arena *arena, struct mr_signature *out,
+                             struct mr_error *err) {
+    size_t n = yyjson_arr_size(list);
+    struct mr_param_spec *params = mr_arena_array(arena, n, sizeof(*params));
+    if (!params) return mr_arena_fail(arena, err);
+    yyjson_val *item;
+    size_t i, max;
+    yyjson_arr_foreach(list, i, max, item) {
+        params[i] = (struct mr_param_spec){0};
+        MR_TRY(read_param(item, i, arena, &params[i], err));
+        for (size_t k = 0; k < i; k++) {
+            if (mr_str_equal(params[k].name, params[i].name)) {
+                return mr_fail(err, MR_E_FORMAT, "signature params[%zu]: \"%.*s\" is there twice",
+                               i, MR_STR_ARGS(params[i].name));
+            }
+        }
+    }
+    out->has_params = true;
+    out->n_params = n;
+    out->params = params;
+    return MR_OK;
+}
+
+mr_status mr_signature_read(struct mr_str inputs_json, struct mr_str outputs_json,
+                            struct mr_str params_json, struct mr_arena *arena,
+                            struct mr_signature *out, struct mr_error *err) {
+    *out = (struct mr_signature){.kind = MR_SCHEMA_NONE};
+    yyjson_val *inputs, *params;
+    MR_TRY(parse_list(inputs_json, "inputs", arena, &inputs, err));
+    MR_TRY(parse_list(params_json, "params", arena, &params, err));
+    if (inputs) MR_TRY(read_inputs(inputs, arena, out, err));
+    if (params) MR_TRY(read_params(params, arena, out, err));
+    MR_TRY(keep(inputs_json, arena, &out->inputs_json, err));
+    MR_TRY(keep(outputs_json, arena, &out->outputs_json, err));
+    return keep(params_json, arena, &out->params_json, err);
+}
+
+const struct mr_col_spec *mr_signature_column(const struct mr_signature *signature,
+                                              struct mr_str name) {
+    if (signature->kind != MR_SCHEMA_COLUMNS) return NULL;
+    for (size_t i = 0; i < signature->n_inputs; i++) {
+        if (mr_str_equal(signature->columns[i].name, name)) return &signature->columns[i];
+    }
+    return NULL;
+}
