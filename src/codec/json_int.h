@@ -1,0 +1,45 @@
+/* Inside the JSON decoder: what json.c (parsing, top-level dispatch), json_frame.c
+ * (dataframe_split, dataframe_records) and json_tensor.c (inputs, instances) share.
+ *
+ * Values come from Python's json.loads as far as MLflow can see it, with these conventions:
+ * - an integer beyond 64 bits, and a number too large for a double, is a YYJSON_TYPE_RAW holding
+ *   its text, digits and a sign only for the former;
+ * - NaN, Infinity and -Infinity are ordinary reals;
+ * - an object may hold a key more than once. Python keeps the last value, in the first one's
+ *   place: `mr_json_get` finds it; whoever iterates an object minds it;
+ * - strings are well-formed UTF-8 and may hold NUL. */
+#ifndef MR_CODEC_JSON_INT_H
+#define MR_CODEC_JSON_INT_H
+
+#include "codec/decode.h"
+
+/* The value of a key, the last one where it is given more than once; NULL when there is none or
+ * when value is no object. Linear in the object's size. */
+yyjson_val *mr_json_get(yyjson_val *object, const char *key);
+
+/* What Python calls a value's type, for messages: "dict", "list", "str", "int", "float", "bool",
+ * "NoneType". */
+const char *mr_json_type_name(yyjson_val *value);
+
+/* Decode what stands under the format key of that name. value: never NULL.
+ * out      input is filled; params and is_llm are the caller's
+ * returns  MR_OK; MR_E_BAD_REQUEST where MLflow fails while decoding; MR_E_TOO_LARGE;
+ *          MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_json_decode_split(yyjson_val *value,
+                                             const struct mr_signature *signature,
+                                             struct mr_arena *arena, struct mr_decoded *out,
+                                             struct mr_error *err);
+MR_MUST_CHECK mr_status mr_json_decode_records(yyjson_val *value,
+                                               const struct mr_signature *signature,
+                                               struct mr_arena *arena, struct mr_decoded *out,
+                                               struct mr_error *err);
+MR_MUST_CHECK mr_status mr_json_decode_inputs(yyjson_val *value,
+                                              const struct mr_signature *signature,
+                                              struct mr_arena *arena, struct mr_decoded *out,
+                                              struct mr_error *err);
+MR_MUST_CHECK mr_status mr_json_decode_instances(yyjson_val *value,
+                                                 const struct mr_signature *signature,
+                                                 struct mr_arena *arena, struct mr_decoded *out,
+                                                 struct mr_error *err);
+
+#endif
