@@ -22,7 +22,7 @@ static unsigned from_quota(double quota, double period) {
 
 /* cgroup v2: "max 100000" or "150000 100000" (kernel, Documentation/admin-guide/cgroup-v2.rst). */
 static unsigned v2_count(const char *folder) {
-    char path[4096];
+    char path[4096 + 64];
     snprintf(path, sizeof(path), "/sys/fs/cgroup%s/cpu.max", folder);
     FILE *file = fopen(path, "re");
     if (!file) return UINT_MAX;

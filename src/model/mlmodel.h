@@ -1,0 +1,41 @@
+/* The MLmodel file: what MLflow wrote down about a model when it was saved.
+ *
+ * Reads the YAML with libyaml and keeps only what serving needs. The file is untrusted: size,
+ * nesting and every path in it are checked. Texts are NUL-terminated and live in the arena. */
+#ifndef MR_MODEL_MLMODEL_H
+#define MR_MODEL_MLMODEL_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "base/str.h"
+
+struct mr_mlmodel {
+    /* flavors.python_function; size 0 when a key is absent */
+    struct mr_str loader_module; /* "mlflow.sklearn" */
+    struct mr_str data;          /* model_path, else data, else python_model: relative path */
+    struct mr_str predict_fn;    /* "predict" when absent */
+    struct mr_str python_version;
+    /* flavors.sklearn */
+    struct mr_str serialization_format; /* "pickle" when absent, as in mlflow/sklearn */
+    /* signature: JSON texts */
+    struct mr_str inputs_json;
+    struct mr_str outputs_json;
+    struct mr_str params_json;
+    bool is_signature_from_type_hint;
+    struct mr_str mlflow_version;
+    struct mr_str model_uuid;
+};
+
+/* Parse the text of an MLmodel file.
+ * returns  MR_OK; MR_E_FORMAT with line and what was expected; MR_E_UNSUPPORTED when there is no
+ *          python_function flavor; MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_mlmodel_parse(struct mr_str text, struct mr_arena *arena,
+                                         struct mr_mlmodel *out, struct mr_error *err);
+
+/* Read and parse FOLDER/MLmodel. Also MR_E_NOT_FOUND (no such file), MR_E_IO. */
+MR_MUST_CHECK mr_status mr_mlmodel_read(const char *folder, struct mr_arena *arena,
+                                        struct mr_mlmodel *out, struct mr_error *err);
+
+#endif

@@ -1,0 +1,143 @@
+#include "model/model.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+/* Length of a URI's scheme; 0 for a plain path. One letter is no scheme. */
+static size_t scheme_size(const char *uri) {
+    size_t size = strcspn(uri, ":");
+    if (uri[size] != ':' || size < 2) return 0;
+    for (size_t i = 0; i < size; i++) {
+        if (!isalnum((unsigned char)uri[i]) && !strchr("+-.", uri[i])) return 0;
+    }
+    return size;
+}
+
+/* Decodes percent-escapes; to may be where from is. */
+static void unescape(const char *from, char *to) {
+    for (; *from; from++) {
+        unsigned byte = 0;
+        if (*from == '%' && isxdigit((unsigned char)from[1]) && isxdigit((unsigned char)from[2]) &&
+            sscanf(from + 1, "%2x", &byte) == 1 && byte) {
+            *to++ = (char)byte;
+            from += 2;
+        } else {
+            *to++ = *from;
+        }
+    }
+    *to = '\0';
+}
+
+/* The local folder that a URI names. */
+static mr_status resolve(const char *uri, struct mr_arena *arena, const char **out,
+                         struct mr_error *err) {
+    size_t scheme = scheme_size(uri);
+    bool is_file = scheme == 4 && strncmp(uri, "file", 4) == 0;
+    if (scheme && !is_file) {
+        return mr_fail(err, MR_E_UNSUPPORTED,
+                       "%.*s: is not resolved by this version: download the model first (mlflow "
+                       "artifacts download -u %.300s) and give its folder",
+                       (int)scheme + 1, uri, uri);
+    }
+    char *path = mr_arena_strdup(arena, mr_str_from(uri));
+    if (!path) return mr_arena_fail(arena, err);
+    if (is_file) {
+        const char *from = uri + scheme + 1;
+        unescape(strncmp(from, "//", 2) == 0 ? from + 2 : from, path);
+    }
+    size_t size = strlen(path);
+    while (size > 1 && path[size - 1] == '/') path[--size] = '\0';
+    *out = path;
+    return MR_OK;
+}
+
+static mr_status load(struct mr_model *model, const char *uri, struct mr_error *err) {
+    MR_TRY(resolve(uri, model->arena, &model->path, err));
+    MR_TRY(mr_mlmodel_read(model->path, model->arena, &model->mlmodel, err));
+    const struct mr_mlmodel *mlmodel = &model->mlmodel;
+    MR_TRY(mr_signature_read(mlmodel->inputs_json, mlmodel->outputs_json, mlmodel->params_json,
+                             model->arena, &model->signature, err));
+    struct mr_buf data_path;
+    mr_buf_init(&data_path, model->arena);
+    mr_buf_format(&data_path, "%s/%s", model->path, mlmodel->data.size ? mlmodel->data.data : "");
+    mr_buf_char(&data_path, '\0');
+    MR_TRY(mr_buf_status(&data_path, err));
+    const struct mr_model_source source = {
+        .flavor = mlmodel->loader_module,
+        .path = model->path,
+        .data_path = mlmodel->data.size ? data_path.data : NULL,
+        .serialization_format = mlmodel->serialization_format,
+        .predict_fn = mlmodel->predict_fn,
+        .signature = &model->signature,
+    };
+    return mr_engine_choose(&source, &model->engine, err);
+}
+
+mr_status mr_model_load(const char *uri, struct mr_model **out, struct mr_error *err) {
+    struct mr_arena *arena = mr_arena_new(0, NULL);
+    struct mr_model *model = arena ? mr_arena_zalloc(arena, sizeof(*model)) : NULL;
+    if (!model) {
+        mr_arena_free(arena);
+        return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
+    }
+    model->arena = arena;
+    mr_status status = load(model, uri, err);
+    if (status == MR_OK) {
+        *out = model;
+    } else {
+        mr_model_free(model);
+    }
+    return status;
+}
+
+void mr_model_free(struct mr_model *model) {
+    if (!model) return;
+    mr_engine_unload(&model->engine);
+    mr_arena_free(model->arena);
+}
+
+static void describe_tensor(const struct mr_tensor_spec *tensor, struct mr_buf *buf) {
+    mr_buf_format(buf, "  %.*s%s%.*s [", MR_STR_ARGS(tensor->name), tensor->name.size ? ": " : "",
+                  MR_STR_ARGS(tensor->dtype_name));
+    for (size_t i = 0; i < tensor->n_dims; i++) {
+        if (i) mr_buf_text(buf, ", ");
+        mr_buf_int(buf, tensor->shape[i]);
+    }
+    mr_buf_text(buf, "]\n");
+}
+
+static void describe_signature(const struct mr_signature *signature, struct mr_buf *buf) {
+    mr_buf_text(buf, signature->kind == MR_SCHEMA_NONE ? "inputs:   any, there is no signature\n"
+                                                       : "inputs:\n");
+    for (size_t i = 0; i < signature->n_inputs; i++) {
+        if (signature->kind == MR_SCHEMA_TENSORS) {
+            describe_tensor(&signature->tensors[i], buf);
+            continue;
+        }
+        const struct mr_col_spec *column = &signature->columns[i];
+        mr_buf_format(buf, "  %.*s%s%s%s\n", MR_STR_ARGS(column->name),
+                      column->name.size ? ": " : "", mr_col_type_name(column->type),
+                      column->is_required ? "" : " (optional)");
+    }
+    if (signature->n_params) mr_buf_text(buf, "params:\n");
+    for (size_t i = 0; i < signature->n_params; i++) {
+        const struct mr_param_spec *param = &signature->params[i];
+        mr_buf_format(buf, "  %.*s: %s%s = %.*s\n", MR_STR_ARGS(param->name),
+                      mr_col_type_name(param->type), param->is_list ? " list" : "",
+                      MR_STR_ARGS(param->default_json));
+    }
+    if (signature->outputs_json.size) {
+        mr_buf_format(buf, "outputs:  %.*s\n", MR_STR_ARGS(signature->outputs_json));
+    }
+}
+
+void mr_model_describe(const struct mr_model *model, struct mr_buf *buf) {
+    const struct mr_mlmodel *mlmodel = &model->mlmodel;
+    mr_buf_format(buf, "model:    %s\n", model->path);
+    mr_buf_format(buf, "flavor:   %.*s, saved by MLflow %.*s\n",
+                  MR_STR_ARGS(mlmodel->loader_module), MR_STR_ARGS(mlmodel->mlflow_version));
+    mr_buf_format(buf, "calls:    %.*s\n", MR_STR_ARGS(mlmodel->predict_fn));
+    describe_signature(&model->signature, buf);
+    mr_buf_format(buf, "engine:   %s: %s\n", model->engine.ops->name, model->engine.reason);
+    mr_engine_describe(&model->engine, buf);
+}
