@@ -1,0 +1,61 @@
+# A short front for CMake (CMakePresets.json) and scripts/. What is missing is installed on the way
+# by scripts/bootstrap. `make help` lists the targets.
+
+PORT ?= 5000
+SECONDS_EACH ?= 60
+
+.DEFAULT_GOAL := build
+.PHONY: help build demo test test-large sanitize tsan bench fuzz format lint clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-11s %s\n", $$1, $$2}'
+
+build: ## build/mlrace, a release build
+	@scripts/bootstrap build
+	@scripts/build release mlrace
+
+demo: build ## serve examples/iris on port 5000 (PORT=N for another)
+	@scripts/demo $(PORT)
+
+test: ## all checks and tests, with gcc, clang and sanitizers; less than 15 minutes
+	@scripts/test
+
+test-large: ## the slow tests of large bodies (100 MB)
+	@scripts/bootstrap test
+	@scripts/venv
+	@scripts/build gcc
+	.venv/bin/pytest tests -m large
+
+sanitize: ## unit tests under the address and undefined behaviour sanitizers
+	@scripts/bootstrap test
+	@scripts/build asan
+	ctest --preset asan
+
+tsan: ## unit tests under the thread sanitizer
+	@scripts/bootstrap test
+	@scripts/build tsan
+	ctest --preset tsan
+
+bench: ## compare with nginx and with mlflow models serve; writes docs/benchmarks.md
+	@scripts/bootstrap bench
+	@scripts/venv
+	@scripts/build release mlrace
+	.venv/bin/python bench/run.py
+
+fuzz: ## run each fuzz target for SECONDS_EACH=60 seconds
+	@scripts/bootstrap fuzz
+	@scripts/build fuzz
+	@scripts/fuzz $(SECONDS_EACH)
+
+format: ## apply .clang-format to all C files
+	@scripts/bootstrap test
+	@scripts/venv
+	@scripts/lint --format
+
+lint: ## formatting, include rule, banned calls, sizes, headers
+	@scripts/bootstrap test
+	@scripts/venv
+	@scripts/lint
+
+clean: ## remove all build folders and the Python environment
+	rm -rf build build-* .venv
