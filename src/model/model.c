@@ -51,12 +51,33 @@ static mr_status resolve(const char *uri, struct mr_arena *arena, const char **o
     return MR_OK;
 }
 
-static mr_status load(struct mr_model *model, const char *uri, struct mr_error *err) {
+static mr_status read_into(struct mr_model *model, const char *uri, struct mr_error *err) {
     MR_TRY(resolve(uri, model->arena, &model->path, err));
     MR_TRY(mr_mlmodel_read(model->path, model->arena, &model->mlmodel, err));
     const struct mr_mlmodel *mlmodel = &model->mlmodel;
-    MR_TRY(mr_signature_read(mlmodel->inputs_json, mlmodel->outputs_json, mlmodel->params_json,
-                             model->arena, &model->signature, err));
+    return mr_signature_read(mlmodel->inputs_json, mlmodel->outputs_json, mlmodel->params_json,
+                             model->arena, &model->signature, err);
+}
+
+mr_status mr_model_read(const char *uri, struct mr_model **out, struct mr_error *err) {
+    struct mr_arena *arena = mr_arena_new(0, NULL);
+    struct mr_model *model = arena ? mr_arena_zalloc(arena, sizeof(*model)) : NULL;
+    if (!model) {
+        mr_arena_free(arena);
+        return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
+    }
+    model->arena = arena;
+    mr_status status = read_into(model, uri, err);
+    if (status == MR_OK) {
+        *out = model;
+    } else {
+        mr_model_free(model);
+    }
+    return status;
+}
+
+mr_status mr_model_choose_engine(struct mr_model *model, struct mr_error *err) {
+    const struct mr_mlmodel *mlmodel = &model->mlmodel;
     struct mr_buf data_path;
     mr_buf_init(&data_path, model->arena);
     mr_buf_format(&data_path, "%s/%s", model->path, mlmodel->data.size ? mlmodel->data.data : "");
@@ -74,14 +95,9 @@ static mr_status load(struct mr_model *model, const char *uri, struct mr_error *
 }
 
 mr_status mr_model_load(const char *uri, struct mr_model **out, struct mr_error *err) {
-    struct mr_arena *arena = mr_arena_new(0, NULL);
-    struct mr_model *model = arena ? mr_arena_zalloc(arena, sizeof(*model)) : NULL;
-    if (!model) {
-        mr_arena_free(arena);
-        return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
-    }
-    model->arena = arena;
-    mr_status status = load(model, uri, err);
+    struct mr_model *model;
+    MR_TRY(mr_model_read(uri, &model, err));
+    mr_status status = mr_model_choose_engine(model, err);
     if (status == MR_OK) {
         *out = model;
     } else {
@@ -138,6 +154,7 @@ void mr_model_describe(const struct mr_model *model, struct mr_buf *buf) {
                   MR_STR_ARGS(mlmodel->loader_module), MR_STR_ARGS(mlmodel->mlflow_version));
     mr_buf_format(buf, "calls:    %.*s\n", MR_STR_ARGS(mlmodel->predict_fn));
     describe_signature(&model->signature, buf);
+    if (!model->engine.ops) return;
     mr_buf_format(buf, "engine:   %s: %s\n", model->engine.ops->name, model->engine.reason);
     mr_engine_describe(&model->engine, buf);
 }

@@ -16,15 +16,24 @@ struct mr_model {
     struct mr_engine engine;
 };
 
-/* Load the model at a URI: a path or file:// (other schemes are refused with a hint).
- * out      owned by the caller, freed with mr_model_free; untouched on error
- * returns  MR_OK; MR_E_NOT_FOUND, MR_E_IO, MR_E_FORMAT; MR_E_UNSUPPORTED when no engine can
- *          evaluate it, with each engine's reason; MR_E_NO_MEMORY */
+/* Read what MLflow wrote down about the model at a URI: a path or file:// (other schemes are
+ * refused with a hint). The engine is not chosen yet. out      owned by the caller, freed with
+ * mr_model_free; untouched on error returns  MR_OK; MR_E_NOT_FOUND, MR_E_IO, MR_E_FORMAT,
+ * MR_E_UNSUPPORTED, MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_model_read(const char *uri, struct mr_model **out, struct mr_error *err);
+
+/* Choose an engine for a model that was read, and load the model into it. Once per model.
+ * returns  MR_OK; MR_E_UNSUPPORTED when no engine can evaluate it, with each engine's reason;
+ *          MR_E_FORMAT, MR_E_IO, MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_model_choose_engine(struct mr_model *model, struct mr_error *err);
+
+/* Both of the above. */
 MR_MUST_CHECK mr_status mr_model_load(const char *uri, struct mr_model **out, struct mr_error *err);
 
 void mr_model_free(struct mr_model *model); /* NULL is allowed */
 
-/* Append what `mlrace explain` prints: path, flavor, signature, engine and why. */
+/* Append what `mlrace explain` prints: path, flavor, signature, the engine, if one was chosen, and
+ * why. */
 void mr_model_describe(const struct mr_model *model, struct mr_buf *buf);
 
 #endif

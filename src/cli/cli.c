@@ -1,0 +1,53 @@
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int mr_cli_usage(const char *command, const char *format, ...) {
+    fprintf(stderr, "mlrace %s: ", command);
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\nTry 'mlrace %s --help'.\n", command);
+    return MR_EXIT_USAGE;
+}
+
+int mr_cli_bad_option(const char *command, int argc, char **argv, int result) {
+    const char *text = optind > 0 && optind <= argc ? argv[optind - 1] : "";
+    if (result == ':') return mr_cli_usage(command, "option '%s' needs a value", text);
+    if (optopt && strncmp(text, "--", 2) != 0) {
+        return mr_cli_usage(command, "unknown option '-%c'", optopt);
+    }
+    return mr_cli_usage(command, "unknown option '%s'", text);
+}
+
+bool mr_cli_parse_uint(const char *text, unsigned long min, unsigned long max, unsigned long *out) {
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (errno || end == text || *end || strchr(text, '-') || value < min || value > max) {
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+bool mr_cli_parse_bytes(const char *text, size_t *out) {
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (errno || end == text || strchr(text, '-') || value == 0) return false;
+    static const char units[] = "KMG";
+    const char *unit = *end ? strchr(units, *end & ~0x20) : NULL;
+    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    if (unit) end++;
+    if (*end == 'B' || *end == 'b') end++;
+    if (*end || value > (SIZE_MAX >> 8) >> shift) return false;
+    *out = (size_t)value << shift;
+    return true;
+}

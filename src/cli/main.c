@@ -1,0 +1,49 @@
+/* mlrace: serves MLflow models. This file only finds the command. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/endpoints.h"
+#include "cli/cli.h"
+
+static const char help[] =
+    "Usage: mlrace COMMAND [options]\n"
+    "\n"
+    "Serve models saved by MLflow, evaluated in C.\n"
+    "\n"
+    "Commands:\n"
+    "  serve      answer HTTP requests as `mlflow models serve` does\n"
+    "  explain    show a model's signature, the engine chosen for it, and why\n"
+    "\n"
+    "`mlrace models serve` is the same as `mlrace serve`. `mlrace COMMAND --help` tells more.\n"
+    "\n"
+    "Example:\n"
+    "  mlrace serve -m examples/iris/model -p 5000\n";
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"serve", mr_cli_serve},
+    {"explain", mr_cli_explain},
+};
+
+int main(int argc, char **argv) {
+    /* MLflow's spelling: `mlflow models serve ...`. */
+    if (argc > 2 && strcmp(argv[1], "models") == 0) {
+        argc--;
+        argv++;
+    }
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        fputs(help, argc < 2 ? stderr : stdout);
+        return argc < 2 ? MR_EXIT_USAGE : 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("mlrace " MR_VERSION " (MLflow " MR_MLFLOW_VERSION " protocol)");
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
+    }
+    fprintf(stderr, "mlrace: unknown command '%s'\nTry 'mlrace --help'.\n", argv[1]);
+    return MR_EXIT_USAGE;
+}
