@@ -1,0 +1,112 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+
+/* Counts what is outstanding; fails the allocation number fail_at (from 0). */
+struct counter {
+    int n_allocations, n_outstanding, fail_at;
+};
+
+static void *counted_allocate(void *ctx, size_t size) {
+    struct counter *counter = ctx;
+    if (counter->n_allocations++ == counter->fail_at) return NULL;
+    counter->n_outstanding++;
+    return malloc(size);
+}
+
+static void counted_release(void *ctx, void *block, size_t size) {
+    (void)size;
+    ((struct counter *)ctx)->n_outstanding--;
+    free(block);
+}
+
+static void test_alignment_and_reset(void **state) {
+    (void)state;
+    struct mr_arena *arena = mr_arena_new(0, NULL);
+    for (int round = 0; round < 3; round++) {
+        for (size_t size = 0; size < 20000; size = size * 2 + 1) {
+            char *data = mr_arena_alloc(arena, size);
+            assert_non_null(data);
+            assert_int_equal((uintptr_t)data % (size >= 4096 ? 64 : 16), 0);
+            memset(data, 0xAB, size);
+        }
+        mr_arena_reset(arena);
+    }
+    mr_arena_free(arena);
+}
+
+static void test_cap(void **state) {
+    (void)state;
+    struct mr_arena *arena = mr_arena_new(100000, NULL);
+    struct mr_error err;
+    assert_null(mr_arena_alloc(arena, 100001));
+    assert_int_equal(mr_arena_fail(arena, &err), MR_E_TOO_LARGE);
+    assert_null(mr_arena_array(arena, SIZE_MAX, 2));
+    assert_int_equal(mr_arena_fail(arena, &err), MR_E_NO_MEMORY);
+    assert_non_null(mr_arena_alloc(arena, 50000));
+    assert_null(mr_arena_alloc(arena, 60000));
+    mr_arena_reset(arena);
+    assert_non_null(mr_arena_alloc(arena, 60000));
+    mr_arena_free(arena);
+}
+
+static void test_failure_leaks_nothing(void **state) {
+    (void)state;
+    for (int fail_at = 0; fail_at < 12; fail_at++) {
+        struct counter counter = {.fail_at = fail_at};
+        struct mr_allocator allocator = {counted_allocate, counted_release, &counter};
+        struct mr_arena *arena = mr_arena_new(0, &allocator);
+        struct mr_buf buf;
+        mr_buf_init(&buf, arena);
+        for (int i = 0; arena && i < 30000; i++) mr_buf_int(&buf, i);
+        assert_true(!arena || fail_at >= counter.n_allocations ||
+                    mr_buf_status(&buf, NULL) == MR_E_NO_MEMORY);
+        mr_arena_free(arena);
+        assert_int_equal(counter.n_outstanding, 0);
+    }
+}
+
+static void test_buf(void **state) {
+    (void)state;
+    struct mr_arena *arena = mr_arena_new(0, NULL);
+    struct mr_buf buf;
+    mr_buf_init(&buf, arena);
+    mr_buf_text(&buf, "a");
+    mr_buf_format(&buf, "%d-%s", 7, "x");
+    mr_buf_double(&buf, 1.5);
+    mr_buf_int(&buf, -3);
+    assert_int_equal(mr_buf_status(&buf, NULL), MR_OK);
+    assert_true(mr_str_is(mr_buf_str(&buf), "a7-x1.5-3"));
+    mr_arena_free(arena);
+}
+
+static void test_long_message_is_cut_between_characters(void **state) {
+    (void)state;
+    char text[2000];
+    for (size_t i = 0; i + 2 < sizeof(text); i += 2) memcpy(text + i, "\xc3\xa9", 2);
+    text[1998] = '\0';
+    struct mr_error err;
+    assert_int_equal(mr_fail(&err, MR_E_BAD_REQUEST, "x%s", text), MR_E_BAD_REQUEST);
+    size_t size = strlen(err.message);
+    assert_true(size < sizeof(err.message));
+    assert_string_equal(err.message + size - 3, "...");
+    assert_int_equal((size - 3 - 1) % 2, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_alignment_and_reset),
+        cmocka_unit_test(test_cap),
+        cmocka_unit_test(test_failure_leaks_nothing),
+        cmocka_unit_test(test_buf),
+        cmocka_unit_test(test_long_message_is_cut_between_characters),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

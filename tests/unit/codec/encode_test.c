@@ -1,0 +1,102 @@
+/* Answers as Python's json.dump writes them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "codec/encode.h"
+
+static struct mr_arena *arena;
+
+static int setup(void **state) {
+    (void)state;
+    arena = mr_arena_new(0, NULL);
+    return arena ? 0 : -1;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    mr_arena_free(arena);
+    return 0;
+}
+
+static void tensor_is_written_as(mr_dtype dtype, const void *values, size_t n_dims,
+                                 const int64_t *shape, bool is_nan_literal, const char *expected) {
+    struct mr_output output = {
+        {.dtype = dtype, .n_dims = n_dims, .shape = shape, .n_values = 1, .values = values}};
+    for (size_t i = 0; i < n_dims; i++) output.tensor.n_values *= shape[i];
+    struct mr_encode_options options = {.is_nan_literal = is_nan_literal};
+    struct mr_buf buf;
+    mr_buf_init(&buf, arena);
+    mr_json_encode(&output, &options, &buf);
+    mr_buf_char(&buf, '\0');
+    assert_int_equal(mr_buf_status(&buf, NULL), MR_OK);
+    assert_string_equal(buf.data, expected);
+}
+
+static void test_dtypes(void **state) {
+    (void)state;
+    const int64_t two[] = {2};
+    tensor_is_written_as(MR_INT64, (int64_t[]){-1, 9}, 1, two, false, "{\"predictions\": [-1, 9]}");
+    tensor_is_written_as(MR_UINT64, (uint64_t[]){0, UINT64_MAX}, 1, two, false,
+                         "{\"predictions\": [0, 18446744073709551615]}");
+    tensor_is_written_as(MR_BOOL, (uint8_t[]){0, 1}, 1, two, false,
+                         "{\"predictions\": [false, true]}");
+    tensor_is_written_as(MR_FLOAT64, (double[]){0.5, 1e21}, 1, two, false,
+                         "{\"predictions\": [0.5, 1e+21]}");
+    tensor_is_written_as(MR_FLOAT32, (float[]){0.1f, 2}, 1, two, false,
+                         "{\"predictions\": [0.10000000149011612, 2.0]}");
+    tensor_is_written_as(MR_FLOAT16, (uint16_t[]){0x3C01, 0x8001}, 1, two, false,
+                         "{\"predictions\": [1.0009765625, -5.960464477539063e-08]}");
+    tensor_is_written_as(MR_STRING, (struct mr_str[]){{"a\"\n", 3}, {"\xf0\x9f\x98\x80\x7f", 5}}, 1,
+                         two, false, "{\"predictions\": [\"a\\\"\\n\", \"\\ud83d\\ude00\x7f\"]}");
+}
+
+static void test_nan(void **state) {
+    (void)state;
+    const int64_t three[] = {3};
+    const double values[] = {NAN, INFINITY, -INFINITY};
+    tensor_is_written_as(MR_FLOAT64, values, 1, three, false,
+                         "{\"predictions\": [null, null, null]}");
+    tensor_is_written_as(MR_FLOAT64, values, 1, three, true,
+                         "{\"predictions\": [NaN, Infinity, -Infinity]}");
+}
+
+static void test_shapes(void **state) {
+    (void)state;
+    const int64_t values[] = {1, 2, 3, 4, 5, 6};
+    tensor_is_written_as(MR_INT64, values, 0, NULL, false, "{\"predictions\": 1}");
+    tensor_is_written_as(MR_INT64, values, 2, (int64_t[]){2, 3}, false,
+                         "{\"predictions\": [[1, 2, 3], [4, 5, 6]]}");
+    tensor_is_written_as(MR_INT64, values, 3, (int64_t[]){3, 1, 2}, false,
+                         "{\"predictions\": [[[1, 2]], [[3, 4]], [[5, 6]]]}");
+    tensor_is_written_as(MR_INT64, values, 1, (int64_t[]){0}, false, "{\"predictions\": []}");
+    tensor_is_written_as(MR_INT64, values, 2, (int64_t[]){2, 0}, false,
+                         "{\"predictions\": [[], []]}");
+    tensor_is_written_as(MR_INT64, values, 2, (int64_t[]){0, 2}, false, "{\"predictions\": []}");
+}
+
+static void test_error(void **state) {
+    (void)state;
+    struct mr_error err;
+    mr_fail(&err, MR_E_INVALID_PARAMETER, "column \"%s\"", "é");
+    struct mr_buf buf;
+    mr_buf_init(&buf, arena);
+    mr_json_encode_error(&err, &buf);
+    assert_true(mr_str_is(mr_buf_str(&buf), "{\"error_code\": \"INVALID_PARAMETER_VALUE\", "
+                                            "\"message\": \"column \\\"\\u00e9\\\"\"}"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dtypes),
+        cmocka_unit_test(test_nan),
+        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_error),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

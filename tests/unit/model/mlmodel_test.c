@@ -1,0 +1,85 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "model/mlmodel.h"
+
+static struct mr_arena *arena;
+
+static int setup(void **state) {
+    (void)state;
+    arena = mr_arena_new(0, NULL);
+    return arena ? 0 : -1;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    mr_arena_free(arena);
+    return 0;
+}
+
+static mr_status parse(const char *text, struct mr_mlmodel *out, struct mr_error *err) {
+    return mr_mlmodel_parse(mr_str_from(text), arena, out, err);
+}
+
+static void test_read_example(void **state) {
+    (void)state;
+    struct mr_mlmodel mlmodel;
+    assert_int_equal(mr_mlmodel_read("examples/iris/model", arena, &mlmodel, NULL), MR_OK);
+    assert_true(mr_str_is(mlmodel.loader_module, "mlflow.sklearn"));
+    assert_true(mr_str_is(mlmodel.data, "model.skops"));
+    assert_true(mr_str_is(mlmodel.predict_fn, "predict"));
+    assert_true(mr_str_is(mlmodel.serialization_format, "skops"));
+    assert_true(mlmodel.inputs_json.size > 0);
+    assert_int_equal(mlmodel.params_json.size, 0);
+    assert_false(mlmodel.is_signature_from_type_hint);
+}
+
+static void test_defaults(void **state) {
+    (void)state;
+    struct mr_mlmodel mlmodel;
+    assert_int_equal(parse("flavors:\n  python_function:\n    loader_module: mlflow.sklearn\n"
+                           "    model_path: a/model.pkl\n",
+                           &mlmodel, NULL),
+                     MR_OK);
+    assert_true(mr_str_is(mlmodel.predict_fn, "predict"));
+    assert_true(mr_str_is(mlmodel.serialization_format, "pickle"));
+    assert_int_equal(mlmodel.inputs_json.size, 0);
+}
+
+static void test_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        mr_status status;
+    } cases[] = {
+        {"", MR_E_FORMAT},
+        {"- a\n", MR_E_FORMAT},
+        {"a: [\n", MR_E_FORMAT},
+        {"a: b\n", MR_E_UNSUPPORTED},
+        {"flavors: {python_function: {model_path: /etc/passwd}}", MR_E_FORMAT},
+        {"flavors: {python_function: {model_path: a/../../b}}", MR_E_FORMAT},
+        {"flavors: {python_function: {model_path: \"a\\0b\"}}", MR_E_FORMAT},
+        {"flavors: {python_function: {model_path: [a]}}", MR_E_FORMAT},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct mr_mlmodel mlmodel;
+        struct mr_error err = {0};
+        assert_int_equal(parse(cases[i].text, &mlmodel, &err), cases[i].status);
+        assert_true(err.message[0] != '\0');
+    }
+    struct mr_mlmodel mlmodel;
+    assert_int_equal(mr_mlmodel_read("no/such/folder", arena, &mlmodel, NULL), MR_E_NOT_FOUND);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_read_example),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_refused),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
