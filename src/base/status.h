@@ -24,7 +24,8 @@
     X(MR_E_FORMAT, 500, "INTERNAL_ERROR", "a model file is malformed")                             \
     X(MR_E_IO, 500, "INTERNAL_ERROR", "a file or socket operation failed")                         \
     X(MR_E_UNSUPPORTED, 501, "NOT_IMPLEMENTED", "not supported")                                   \
-    X(MR_E_NO_MEMORY, 503, "RESOURCE_EXHAUSTED", "out of memory")
+    X(MR_E_NO_MEMORY, 503, "RESOURCE_EXHAUSTED", "out of memory")                                  \
+    X(MR_E_HTTP_VERSION, 505, "NOT_IMPLEMENTED", "the HTTP version is not supported")
 
 typedef enum mr_status {
 #define MR_STATUS_ENUM(name, http, code, text) name,
