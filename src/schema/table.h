@@ -36,7 +36,7 @@ struct mr_table {
     struct mr_column *columns; /* in the order the model gets them */
 };
 
-#define MR_MAX_DIMS 32 /* numpy 1's own limit */
+#define MR_MAX_DIMS 64 /* numpy 2's own limit */
 
 struct mr_tensor {
     struct mr_str name; /* size 0: unnamed */
@@ -44,7 +44,8 @@ struct mr_tensor {
     size_t n_dims; /* 0: a scalar */
     const int64_t *shape;
     int64_t n_values;   /* product of the shape */
-    const void *values; /* C order; MR_STRING: struct mr_str each */
+    /* In C order. MR_STRING, MR_BINARY: struct mr_str each; MR_OBJECT: `yyjson_val *` each. */
+    const void *values;
 };
 
 /* The named values that came under "params", after defaults, casts and checks. */
