@@ -1,0 +1,247 @@
+"""Fixtures of all Python tests: the program under test, models to serve, and MLflow's own server.
+
+MLRACE_BUILD names the folder of the build under test: build-gcc by default, else build.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import http.client
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import hypothesis
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+IRIS = ROOT / "examples/iris/model"
+SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer")
+
+if "MLRACE_BUILD" not in os.environ:
+    has_tests = (ROOT / "build-gcc/mlrace").exists()
+    os.environ["MLRACE_BUILD"] = str(ROOT / ("build-gcc" if has_tests else "build"))
+BUILD = (ROOT / os.environ["MLRACE_BUILD"]).resolve()
+
+# In CI the same examples in each run: a change is judged by what it changes.
+hypothesis.settings.register_profile("default", deadline=None, max_examples=100)
+hypothesis.settings.register_profile(
+    "ci", parent=hypothesis.settings.get_profile("default"), derandomize=True
+)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "default")
+
+
+@dataclasses.dataclass
+class Answer:
+    status: int
+    headers: dict  # names in lower case
+    body: bytes
+
+    @property
+    def media_type(self):
+        return self.headers.get("content-type", "").split(";")[0].strip().lower()
+
+    def json(self):
+        import json
+
+        return json.loads(self.body)
+
+
+class Server:
+    """A server process on a port of 127.0.0.1."""
+
+    def __init__(self, process, port, log):
+        self.process, self.port, self._log = process, port, log
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def log(self):
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def connect(self, timeout=30):
+        """A keep-alive connection; give it to `request` to use it more than once."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
+    def request(self, method, path, body=None, headers=(), connection=None):
+        """One request; no header is sent but those given, Host and Content-Length."""
+        link = connection or self.connect()
+        try:
+            link.putrequest(method, path, skip_accept_encoding=True)
+            for name, value in dict(headers).items():
+                link.putheader(name, value)
+            if body is not None:
+                body = body.encode() if isinstance(body, str) else body
+                link.putheader("Content-Length", str(len(body)))
+            link.endheaders(body)
+            response = link.getresponse()
+            fields = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, fields, response.read())
+        finally:
+            if not connection:
+                link.close()
+
+    def invoke(self, body, content_type="application/json", connection=None):
+        headers = {} if content_type is None else {"Content-Type": content_type}
+        return self.request("POST", "/invocations", body, headers, connection)
+
+    def peak_rss_bytes(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
+
+
+def start(command, log, env=None):
+    return subprocess.Popen(
+        list(map(str, command)),
+        stdin=subprocess.DEVNULL,
+        stdout=log.open("wb"),
+        stderr=subprocess.STDOUT,
+        env={**os.environ, **(env or {})},
+        start_new_session=True,
+    )
+
+
+def wait_until(condition, process, log, seconds):
+    """Waits for a value of condition() that is true; fails when the process ends or time is up."""
+    limit = time.monotonic() + seconds
+    while not (value := condition()):
+        if process.poll() is not None or time.monotonic() > limit:
+            why = "ended" if process.poll() is not None else f"is not ready after {seconds} s"
+            pytest.fail(f"{process.args[0]} {why}:\n{log.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.01)
+    return value
+
+
+@pytest.fixture(scope="session")
+def mlrace():
+    """The program under test."""
+    program = BUILD / "mlrace"
+    if not program.exists():
+        pytest.fail(f"{program} is not built: scripts/build gcc, or set MLRACE_BUILD")
+    return program
+
+
+@pytest.fixture(scope="session")
+def run(mlrace):
+    """run(*arguments): a command of the program, to its end; texts in stdout and stderr."""
+
+    def run_command(*arguments, timeout=60, env=None, **options):
+        result = subprocess.run(
+            [str(mlrace), *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env={**os.environ, **(env or {})},
+            **options,
+        )
+        assert not SANITIZER_REPORT.search(result.stderr), result.stderr
+        return result
+
+    return run_command
+
+
+@pytest.fixture(scope="session")
+def serve(mlrace, tmp_path_factory):
+    """with serve(model, *flags) as server: the program, answering on a port of its own.
+
+    At the end it must stop at SIGTERM with exit code 0 and without a sanitizer's report.
+    """
+
+    @contextlib.contextmanager
+    def serve_model(model, *flags, env=None):
+        log = tmp_path_factory.mktemp("mlrace") / "log"
+        process = start([mlrace, "serve", "-m", model, "-p", "0", *flags], log, env)
+        try:
+            listening = wait_until(
+                lambda: re.search(r"listening on http://\S+:(\d+)", log.read_text()),
+                process,
+                log,
+                30,
+            )
+            server = Server(process, int(listening[1]), log)
+            yield server
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            code = process.wait(timeout=30)
+            assert not SANITIZER_REPORT.search(server.log()), server.log()[-8000:]
+            assert code == 0, f"exit code {code}:\n{server.log()[-4000:]}"
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+    return serve_model
+
+
+@pytest.fixture(scope="session")
+def serve_mlflow(tmp_path_factory):
+    """with serve_mlflow(model) as server: a real `mlflow models serve`, the reference."""
+
+    @contextlib.contextmanager
+    def serve_model(model):
+        folder = tmp_path_factory.mktemp("mlflow")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        # `mlflow` is the one of this interpreter, and its server is started by the same name.
+        scripts = os.path.dirname(sys.executable)
+        env = {
+            "PATH": os.pathsep.join([scripts, os.environ["PATH"]]),
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+        }
+        command = [shutil.which("mlflow", path=env["PATH"]), "models", "serve", "-m", model]
+        command += ["-h", "127.0.0.1", "-p", port, "--env-manager", "local"]
+        log = folder / "log"
+        process = start(command, log, env)
+        try:
+            server = Server(process, port, log)
+            wait_until(functools.partial(_answers, server), process, log, 120)
+            yield server
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    return serve_model
+
+
+def _answers(server):
+    try:
+        return server.request("GET", "/ping").status == 200
+    except OSError:
+        time.sleep(0.2)
+        return False
+
+
+@pytest.fixture(scope="session")
+def iris_server(serve):
+    """The program with the example's model: for tests that leave it as it is."""
+    with serve(IRIS) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def save_model(tmp_path_factory):
+    """save_model(estimator, signature=None, **options): the folder MLflow saved it to."""
+
+    def save(estimator, signature=None, **options):
+        import mlflow.sklearn
+
+        folder = tmp_path_factory.mktemp("model") / "model"
+        options.setdefault("pip_requirements", ["mlflow", "scikit-learn"])
+        mlflow.sklearn.save_model(estimator, folder, signature=signature, **options)
+        return folder
+
+    return save
