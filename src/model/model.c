@@ -1,7 +1,6 @@
 #include "model/model.h"
 
 #include <ctype.h>
-#include <stdio.h>
 
 /* Length of a URI's scheme; 0 for a plain path. One letter is no scheme. */
 static size_t scheme_size(const char *uri) {
@@ -13,17 +12,17 @@ static size_t scheme_size(const char *uri) {
     return size;
 }
 
+static unsigned hex_digit(char c) {
+    return isdigit((unsigned char)c) ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a' + 10);
+}
+
 /* Decodes percent-escapes; to may be where from is. */
 static void unescape(const char *from, char *to) {
     for (; *from; from++) {
-        unsigned byte = 0;
-        if (*from == '%' && isxdigit((unsigned char)from[1]) && isxdigit((unsigned char)from[2]) &&
-            sscanf(from + 1, "%2x", &byte) == 1 && byte) {
-            *to++ = (char)byte;
-            from += 2;
-        } else {
-            *to++ = *from;
-        }
+        bool is_escape = from[0] == '%' && isxdigit((unsigned char)from[1]) &&
+                         isxdigit((unsigned char)from[2]) && strncmp(from, "%00", 3) != 0;
+        *to++ = is_escape ? (char)(hex_digit(from[1]) << 4 | hex_digit(from[2])) : *from;
+        if (is_escape) from += 2;
     }
     *to = '\0';
 }
