@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import functools
 import http.client
+import json
 import os
 import pathlib
 import re
@@ -21,7 +22,6 @@ import hypothesis
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-IRIS = ROOT / "examples/iris/model"
 SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer")
 
 if "MLRACE_BUILD" not in os.environ:
@@ -48,8 +48,6 @@ class Answer:
         return self.headers.get("content-type", "").split(";")[0].strip().lower()
 
     def json(self):
-        import json
-
         return json.loads(self.body)
 
 
@@ -226,9 +224,15 @@ def _answers(server):
 
 
 @pytest.fixture(scope="session")
-def iris_server(serve):
+def iris_model():
+    """The example's model: iris, four named doubles in, a class number out."""
+    return ROOT / "examples/iris/model"
+
+
+@pytest.fixture(scope="session")
+def iris_server(serve, iris_model):
     """The program with the example's model: for tests that leave it as it is."""
-    with serve(IRIS) as server:
+    with serve(iris_model) as server:
         yield server
 
 
@@ -245,3 +249,10 @@ def save_model(tmp_path_factory):
         return folder
 
     return save
+
+
+@pytest.fixture(scope="session")
+def is_sanitized():
+    """Whether the program was built with sanitizers, whose own memory no limit counts."""
+    cache = (BUILD / "CMakeCache.txt").read_text()
+    return re.search(r"^MR_SANITIZE:\w+=.+", cache, re.MULTILINE) is not None

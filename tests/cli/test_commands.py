@@ -1,0 +1,98 @@
+"""The program's commands and options: what they say, and how they end."""
+
+import re
+import signal
+import socket
+
+import pytest
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["models", "serve"], ["explain"]])
+def test_help_goes_to_stdout_with_an_example(run, command):
+    result = run(*command, "--help")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "Usage: mlrace" in result.stdout
+    assert "Example" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 100
+
+
+def test_version_names_both_versions(run):
+    result = run("--version")
+    assert result.returncode == 0
+    assert re.match(r"mlrace \d+\.\d+\.\d+ \(MLflow 3\.17\.2 protocol\)\n", result.stdout)
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ([], ["Usage"]),
+        (["sreve"], ["sreve", "--help"]),
+        (["serve"], ["-m"]),
+        (["serve", "-m", "x", "--prot", "1"], ["--prot", "--help"]),
+        (["serve", "-m", "x", "-p", "65536"], ["65536"]),
+        (["serve", "-m", "x", "-p", "http"], ["http"]),
+        (["serve", "-m", "x", "-w", "0"], ["0"]),
+        (["serve", "-m", "x", "--max-body", "10Q"], ["10Q"]),
+        (["serve", "-m", "x", "more"], ["more"]),
+        (["serve", "-m", "x", "--env-manager", "pip"], ["pip"]),
+        (["explain"], ["-m"]),
+    ],
+)
+def test_bad_usage_says_what_is_wrong_and_ends_with_2(run, arguments, words):
+    result = run(*arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    for word in words:
+        assert word in result.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "explain"])
+def test_a_model_that_is_not_there(run, tmp_path, command):
+    result = run(command, "-m", tmp_path / "nothing")
+    assert result.returncode == 1
+    assert "nothing" in result.stderr
+
+
+def test_explain_shows_signature_and_engine(run, iris_model):
+    result = run("explain", "-m", iris_model)
+    assert result.returncode == 0
+    for word in ("sepal length (cm)", "double", "linear", "LogisticRegression"):
+        assert word in result.stdout
+
+
+def test_a_model_that_no_engine_knows_is_named_at_start(run, save_model):
+    from sklearn.neighbors import KNeighborsClassifier
+
+    model = save_model(KNeighborsClassifier(1).fit([[0.0], [1.0]], [0, 1]))
+    result = run("serve", "-m", model, "-p", "0")
+    assert result.returncode == 1
+    assert "no native engine" in result.stderr
+    assert "KNeighborsClassifier" in result.stderr
+    assert run("explain", "-m", model).returncode == 1
+
+
+def test_a_port_in_use(run, iris_model):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        result = run("serve", "-m", iris_model, "-p", port)
+    assert result.returncode == 1
+    assert port in result.stderr
+
+
+def test_settings_from_mlflows_environment_variables(serve, iris_model):
+    with serve(iris_model, env={"MLFLOW_HOST": "127.0.0.2"}) as server:
+        assert "http://127.0.0.2:" in server.log()
+
+
+def test_flags_of_mlflow_are_understood(serve, iris_model):
+    flags = ["-h", "127.0.0.1", "-t", "30", "-w", "1", "--env-manager", "local"]
+    with serve(iris_model, *flags, "--no-conda", "--install-mlflow") as server:
+        assert server.request("GET", "/ping").status == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_end_it_with_exit_code_0(serve, iris_model, number):
+    with serve(iris_model) as server:
+        server.process.send_signal(number)
+        assert server.process.wait(timeout=10) == 0

@@ -1,0 +1,123 @@
+"""What a hostile or huge body may not do: crash the program, cost a 5xx, or eat its memory."""
+
+import json
+import random
+
+import pytest
+
+N_MUTATIONS = 10_000
+MAX_RSS_PER_BODY_BYTE = 12
+COLUMNS = ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"]
+ROWS = [[5.1, 3.5, 1.4, 0.2], [7, 3.2, 4.7, 1.4], [6.3, 3.3, 6.0, 2.5]]
+RECORDS = [dict(zip(COLUMNS, row)) for row in ROWS]
+JSON_BODIES = [
+    {"dataframe_split": {"columns": COLUMNS, "index": [0, 1, 2], "data": ROWS}},
+    {"dataframe_records": RECORDS},
+    {"inputs": {name: [row[name] for row in RECORDS] for name in COLUMNS}, "params": {"a": [1]}},
+    {"instances": RECORDS},
+    RECORDS,
+]
+CSV_BODY = ",".join(COLUMNS) + '\n5.1,3.5,"1.4",0.2\r\n7,3.2,4.7,NA\n'
+SEEDS = [(json.dumps(body).encode(), "application/json") for body in JSON_BODIES]
+SEEDS.append((CSV_BODY.encode(), "text/csv"))
+# Pieces that parsers stumble over.
+TOKENS = [
+    b"null", b"true", b"NaN", b"-Infinity", b"1e400", b"-0", b"9223372036854775808", b"0x1F",
+    b'"', b"\\u0000", b"\\ud800", b"\\", b"{", b"}", b"[", b"]", b",", b":", b"[[[[[[[[", b"\n",
+    b"\r", b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", "é".encode(), b'""', b"\t",
+    b'"inputs":', b'"dataframe_split":', b'"params":{"x":', b"2020-01-01T00:00:00Z", b"1" * 400,
+]  # fmt: skip
+
+
+def mutate(chance, body):
+    """One to four random edits of a body: bytes flipped, cut, doubled, moved, tokens put in."""
+    body = bytearray(body)
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(body) + 1)
+        size = min(chance.choice([1, 1, 2, 5, 20, 100]), len(body) - at)
+        kind = chance.randrange(6)
+        if kind == 0:
+            body[at:at] = chance.choice(TOKENS)
+        elif kind == 1:
+            body[at : at + size] = chance.choice(TOKENS)
+        elif kind == 2:
+            del body[at : at + size]
+        elif kind == 3:
+            body[at:at] = body[at : at + size]
+        elif kind == 4 and size:
+            body[at] ^= 1 << chance.randrange(8)
+        else:
+            other, _ = chance.choice(SEEDS)
+            start = chance.randrange(len(other))
+            body[at:at] = other[start : start + size]
+    return bytes(body)
+
+
+def test_mutated_bodies_never_crash_it_and_are_never_its_fault(iris_server):
+    chance = random.Random(20250520)
+    connection = iris_server.connect()
+    statuses = {}
+    for number in range(N_MUTATIONS):
+        body, content_type = chance.choice(SEEDS)
+        body = mutate(chance, body)
+        try:
+            answer = iris_server.invoke(body, content_type, connection)
+        except OSError as error:
+            pytest.fail(f"mutation {number}: {error!r} on {content_type} {body!r}")
+        assert answer.status in (200, 400), f"{answer.status} {answer.body} on {body!r}"
+        assert answer.media_type == "application/json"
+        reply = answer.json()
+        assert ("predictions" in reply) == (answer.status == 200), reply
+        assert ("error_code" in reply) == (answer.status == 400), reply
+        statuses[answer.status] = statuses.get(answer.status, 0) + 1
+    connection.close()
+    assert min(statuses.values()) > N_MUTATIONS / 100, f"one-sided mutations: {statuses}"
+
+
+def test_nesting_deeper_than_any_stack(iris_server):
+    for opening in (b"[", b'{"inputs":', b'{"a":['):
+        answer = iris_server.invoke(opening * 200_000)
+        assert (answer.status, answer.media_type) == (400, "application/json")
+
+
+def big_body(n_bytes):
+    """A dataframe_split of about n_bytes, and its number of rows."""
+    row = b"[5.1,3.5,1.4,0.2],"
+    n_rows = n_bytes // len(row)
+    head = json.dumps({"columns": COLUMNS}).encode()[:-1]
+    rows = (row * n_rows)[:-1]
+    return b'{"dataframe_split":' + head + b',"data":[' + rows + b"]}}", n_rows
+
+
+@pytest.mark.parametrize(
+    "megabytes", [10, pytest.param(100, marks=pytest.mark.large)], ids=["10MB", "100MB"]
+)
+def test_memory_for_a_large_body_is_bounded(serve, iris_model, is_sanitized, megabytes):
+    body, n_rows = big_body(megabytes * 1_000_000)
+    with serve(iris_model, "--max-body", f"{megabytes}M") as server:
+        before = server.peak_rss_bytes()
+        connection = server.connect(timeout=120)
+        answer = server.invoke(body, connection=connection)
+        connection.close()
+        assert (answer.status, answer.body[:20]) == (200, b'{"predictions": [0, ')
+        assert len(answer.json()["predictions"]) == n_rows
+        ratio = (server.peak_rss_bytes() - before) / len(body)
+        print(f"{len(body)} bytes of body, peak memory {ratio:.1f} times that")
+        if not is_sanitized:
+            assert ratio <= MAX_RSS_PER_BODY_BYTE
+        limit = megabytes * 1024 * 1024
+        answer = server.invoke(body + b" " * (limit - len(body) + 1))
+        assert answer.status == 413
+        assert str(limit) in answer.json()["message"]
+
+
+def test_memory_is_given_back_between_requests(serve, iris_model, is_sanitized):
+    """Many large requests one after the other cost no more than one."""
+    body, _ = big_body(2_000_000)
+    with serve(iris_model, "-w", "1") as server:
+        server.invoke(body)
+        first = server.peak_rss_bytes()
+        for _ in range(20):
+            server.invoke(body)
+        if not is_sanitized:
+            assert server.peak_rss_bytes() < first * 1.5
