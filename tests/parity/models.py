@@ -1,0 +1,208 @@
+"""The models that tests/parity/test_serve.py asks: each one saved by MLflow when its turn comes.
+
+A model is a name, what a valid request holds (column names, rows) and a function that trains and
+saves it. Training is seeded and small.
+"""
+
+import dataclasses
+import typing
+
+import numpy as np
+import pandas as pd
+from mlflow.models import ModelSignature, infer_signature
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
+from sklearn.linear_model import (
+    ElasticNet,
+    LinearRegression,
+    LogisticRegression,
+    Ridge,
+    RidgeClassifier,
+    SGDClassifier,
+)
+
+MODELS = {}
+
+
+@dataclasses.dataclass
+class Model:
+    name: str
+    columns: list  # names, or None where the signature is a tensor or there is none
+    rows: list  # valid rows
+    save: typing.Callable  # save(save_model) -> folder
+    is_mixed: bool = False  # its columns differ in type
+    has_signature: bool = True
+    is_repeat: bool = False  # its inputs are those of another model: only its answers differ
+
+
+def model(columns, rows, **options):
+    def register(function):
+        name = function.__name__
+        MODELS[name] = Model(name, columns, rows, function, **options)
+        return function
+
+    return register
+
+
+def numbers(n_cols, n_rows=60, seed=3):
+    return np.random.default_rng(seed).normal(size=(n_rows, n_cols)).round(3)
+
+
+def labels(X, names):
+    """A class for each row, by how large its sum is."""
+    ranks = np.argsort(np.argsort(X.sum(axis=1)))
+    return np.array(names)[ranks * len(names) // len(X)]
+
+
+def column_schema(**types):
+    return Schema([ColSpec(kind, name) for name, kind in types.items()])
+
+
+FLOWER = ["length", "width"]
+FLOWER_ROWS = [[0.5, -1.25], [2.5, 3.0], [-1.5, 0.125]]
+FOUR_ROWS = [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5], [-1.0, 0.0, 2.0, 1e-3]]
+OUTPUT = Schema([TensorSpec(np.dtype("float64"), (-1,))])
+
+
+# --- columns ------------------------------------------------------------------------------------
+
+
+@model(FLOWER, FLOWER_ROWS)
+def classifier(save_model):
+    X = pd.DataFrame(numbers(2), columns=FLOWER)
+    fitted = LogisticRegression().fit(X, labels(X.to_numpy(), [0, 1, 2]))
+    return save_model(fitted, infer_signature(X, fitted.predict(X)))
+
+
+@model(["flag", "count", "total", "ratio", "size"], [[True, 3, 70, 0.5, 1.25], [False, -2, 0, 1.5, -7.75]], is_mixed=True)
+def every_numeric_type(save_model):
+    X = pd.DataFrame(numbers(5), columns=["flag", "count", "total", "ratio", "size"])
+    schema = column_schema(flag="boolean", count="integer", total="long", ratio="float", size="double")
+    fitted = LinearRegression().fit(X, X.sum(axis=1) + numbers(1)[:, 0])
+    return save_model(fitted, ModelSignature(schema, OUTPUT))
+
+
+def regressor_of(kind, dtype):
+    def save(save_model):
+        X = pd.DataFrame((numbers(2) * 10).astype(dtype), columns=FLOWER)
+        schema = column_schema(length=kind, width=kind)
+        fitted = Ridge().fit(X, X.sum(axis=1) + numbers(1)[:, 0])
+        return save_model(fitted, ModelSignature(schema, OUTPUT))
+
+    save.__name__ = f"all_{kind}"
+    return save
+
+
+model(FLOWER, FLOWER_ROWS)(regressor_of("float", "float32"))
+model(FLOWER, [[1, -2], [30, 4]])(regressor_of("integer", "int32"))
+model(FLOWER, [[1, -2], [30, 4]])(regressor_of("long", "int64"))
+model(FLOWER, [[True, False], [False, False]])(regressor_of("boolean", "bool"))
+
+
+@model(["length", "width", "height"], [[0.5, -1.25, 3.0], [2.5, 3.0, 1.0]])
+def optional_columns(save_model):
+    names = ["length", "width", "height"]
+    X = pd.DataFrame(numbers(3), columns=names)
+    columns = [ColSpec("double", name, required=name == "length") for name in names]
+    fitted = LinearRegression().fit(X, X.sum(axis=1))
+    return save_model(fitted, ModelSignature(Schema(columns), OUTPUT))
+
+
+@model(FLOWER, FLOWER_ROWS)
+def with_params(save_model):
+    X = pd.DataFrame(numbers(2), columns=FLOWER)
+    params = ParamSchema([
+        ParamSpec("temperature", "double", 0.5),
+        ParamSpec("top_k", "long", 3),
+        ParamSpec("seed", "integer", 7),
+        ParamSpec("is_greedy", "boolean", False),
+        ParamSpec("suffix", "string", "."),
+        ParamSpec("stops", "string", ["a"], (-1,)),
+        ParamSpec("weights", "double", [0.5], (-1,)),
+    ])
+    fitted = ElasticNet(alpha=0.01).fit(X, X.sum(axis=1))
+    return save_model(fitted, ModelSignature(column_schema(length="double", width="double"), OUTPUT, params))
+
+
+@model(FLOWER, FLOWER_ROWS, is_repeat=True)
+def text_classes(save_model):
+    X = pd.DataFrame(numbers(2), columns=FLOWER)
+    fitted = LogisticRegression().fit(X, labels(X.to_numpy(), ["rosé", 'quo"ted', "汉字\n"]))
+    return save_model(fitted, infer_signature(X, fitted.predict(X)))
+
+
+@model(FLOWER, FLOWER_ROWS, is_repeat=True)
+def boolean_classes(save_model):
+    X = pd.DataFrame(numbers(2), columns=FLOWER)
+    fitted = LogisticRegression().fit(X, labels(X.to_numpy(), [False, True]))
+    return save_model(fitted, infer_signature(X, fitted.predict(X)))
+
+
+@model(FLOWER, FLOWER_ROWS, is_repeat=True)
+def float_classes(save_model):
+    X = pd.DataFrame(numbers(2), columns=FLOWER)
+    fitted = RidgeClassifier().fit(X, labels(X.to_numpy(), [-0.5, 1.0, 2.5]))
+    return save_model(fitted, infer_signature(X, fitted.predict(X)))
+
+
+def classifier_answering(predict_fn, names):
+    def save(save_model):
+        X = pd.DataFrame(numbers(2), columns=FLOWER)
+        fitted = LogisticRegression().fit(X, labels(X.to_numpy(), names))
+        signature = infer_signature(X, fitted.predict_proba(X))
+        return save_model(fitted, signature, pyfunc_predict_fn=predict_fn)
+
+    save.__name__ = f"{predict_fn}_of_{len(names)}"
+    return save
+
+
+for function in ("predict_proba", "predict_log_proba", "decision_function"):
+    for classes in ([0, 1], ["a", "b", "c"]):
+        model(FLOWER, FLOWER_ROWS, is_repeat=True)(classifier_answering(function, classes))
+
+
+@model(FLOWER, FLOWER_ROWS, is_repeat=True)
+def many_outputs(save_model):
+    X = pd.DataFrame(numbers(2), columns=FLOWER)
+    fitted = LinearRegression().fit(X, X.to_numpy() @ [[1.0, 2.0, 0.5], [0.25, -1.0, 3.0]])
+    return save_model(fitted, infer_signature(X, fitted.predict(X)))
+
+
+# --- tensors and no signature -------------------------------------------------------------------
+
+
+def tensor_model(dtype):
+    def save(save_model):
+        X = (numbers(4) * 4).astype(dtype)
+        fitted = SGDClassifier(random_state=0).fit(X, labels(X, [10, 20, 30]))
+        signature = ModelSignature(Schema([TensorSpec(np.dtype(dtype), (-1, 4))]), OUTPUT)
+        return save_model(fitted, signature)
+
+    save.__name__ = f"tensor_{dtype}"
+    return save
+
+
+model(None, FOUR_ROWS)(tensor_model("float64"))
+model(None, FOUR_ROWS)(tensor_model("float32"))
+model(None, [[5, 3, 1, 0], [6, 3, 6, 2]])(tensor_model("int64"))
+
+
+@model(None, FOUR_ROWS, is_repeat=True)
+def float32_regressor(save_model):
+    """Trained on float32, so that its answers are float32 too."""
+    X = numbers(4).astype("float32")
+    fitted = LinearRegression().fit(X, X.sum(axis=1) + numbers(1)[:, 0].astype("float32"))
+    signature = ModelSignature(Schema([TensorSpec(np.dtype("float32"), (-1, 4))]), OUTPUT)
+    return save_model(fitted, signature)
+
+
+@model(None, FOUR_ROWS, has_signature=False)
+def no_signature(save_model):
+    X = numbers(4)
+    return save_model(LogisticRegression().fit(X, labels(X, [0, 1, 2])))
+
+
+@model(FLOWER, FLOWER_ROWS, has_signature=False)
+def no_signature_but_names(save_model):
+    """scikit-learn compares the names it was trained with, and their order."""
+    X = pd.DataFrame(numbers(2), columns=FLOWER)
+    return save_model(LinearRegression().fit(X, X.sum(axis=1)))

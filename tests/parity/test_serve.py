@@ -1,0 +1,183 @@
+"""mlrace and a real `mlflow models serve` asked the same, over HTTP, for each model of models.py.
+
+A success must be the same bytes; only the digits of floats may differ, by 1e-12 of their value,
+since BLAS adds up in an order of its own. An error must have the same status, media type and
+error_code; its message is ours. Where MLflow crashes (a 500 that is no JSON), mlrace must say 4xx.
+mlrace runs with --nan=literal here, so that NaN can be compared too.
+"""
+
+import contextlib
+import http.client
+import json
+import math
+import re
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from cases import CSV, Request, by_column, csv_text, records, requests_for, split
+from models import MODELS
+
+TOLERANCE = 1e-12
+OURS, THEIRS = 0, 1
+FLOAT = re.compile(rb"-?\d+(?:\.\d+(?:[eE][-+]?\d+)?|[eE][-+]?\d+)")
+
+
+class Pair:
+    """Both servers with one model, each on a connection that is kept."""
+
+    def __init__(self, model, ours, theirs):
+        self.model, self._servers, self._connections = model, (ours, theirs), [None, None]
+
+    def ask(self, request, which):
+        """One answer; opens the connection anew where the last request ended it."""
+        server = self._servers[which]
+        try:
+            if self._connections[which] is None:
+                self._connections[which] = server.connect(timeout=60)
+            answer = server.invoke(request.body, request.content_type, self._connections[which])
+        except (OSError, http.client.HTTPException):
+            self.close(which)
+            if which == OURS:
+                raise
+            # After a crash MLflow's connection is gone without a word.
+            answer = server.invoke(request.body, request.content_type)
+        if answer.headers.get("connection", "").lower() == "close":
+            self.close(which)
+        return answer
+
+    def close(self, which):
+        if self._connections[which] is not None:
+            self._connections[which].close()
+            self._connections[which] = None
+
+    def difference(self, request):
+        """What is wrong with our answer, or None."""
+        ours = self.ask(request, OURS)
+        if request.status:
+            return None if is_client_error(ours) else f"{show(ours)}, expected {request.status}"
+        theirs = self.ask(request.instead or request, THEIRS)
+        if theirs.status >= 500 and theirs.media_type != "application/json":
+            return None if is_client_error(ours) else f"{show(ours)}, expected 4xx for a crash"
+        return difference(ours, theirs)
+
+
+def is_client_error(answer):
+    if not 400 <= answer.status < 500:
+        return False
+    return answer.media_type == "text/plain" or "error_code" in answer.json()
+
+
+def difference(ours, theirs):
+    if (ours.status, ours.media_type) != (theirs.status, theirs.media_type):
+        return f"{show(ours)}, MLflow: {show(theirs)}"
+    if theirs.status >= 400:
+        if theirs.media_type != "application/json":
+            return None
+        ours_json, code = ours.json(), theirs.json()["error_code"]
+        if ours_json.get("error_code") == code and isinstance(ours_json.get("message"), str):
+            return None
+        return f"{show(ours)}, MLflow: {code}"
+    return None if same_bytes(ours.body, theirs.body) else f"{show(ours)}, MLflow: {show(theirs)}"
+
+
+def same_bytes(ours, theirs):
+    if FLOAT.sub(b"#", ours) != FLOAT.sub(b"#", theirs):
+        return False
+    pairs = zip(FLOAT.findall(ours), FLOAT.findall(theirs))
+    return all(
+        a == b or math.isclose(float(a), float(b), rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+        for a, b in pairs
+    )
+
+
+def show(answer):
+    return f"{answer.status} {answer.media_type} {answer.body[:300]!r}"
+
+
+@pytest.fixture(scope="module")
+def pair_of(serve, serve_mlflow, save_model):
+    """pair_of(name of a model): its two servers; those of the model before are ended."""
+    with contextlib.ExitStack() as stack:
+        last = {}
+
+        def pair(name):
+            if name not in last:
+                last.clear()
+                stack.close()
+                folder = MODELS[name].save(save_model)
+                ours = stack.enter_context(serve(folder, "--nan", "literal"))
+                theirs = stack.enter_context(serve_mlflow(folder))
+                last[name] = Pair(MODELS[name], ours, theirs)
+                stack.callback(last[name].close, OURS)
+                stack.callback(last[name].close, THEIRS)
+            return last[name]
+
+        yield pair
+
+
+@pytest.mark.parametrize(
+    "model, case",
+    [
+        pytest.param(name, request, id=f"{name}-{request.name}")
+        for name, model in MODELS.items()
+        for request in requests_for(model)
+    ],
+)
+def test_request(pair_of, model, case):
+    problem = pair_of(model).difference(case)
+    assert problem is None, f"{problem} on {case.content_type} {case.body[:500]!r}"
+
+
+# --- generated requests -------------------------------------------------------------------------
+
+NUMBERS = st.one_of(
+    st.integers(-100, 100),
+    st.floats(-1e6, 1e6).map(lambda value: round(value, 6)),
+    st.floats(allow_nan=False, allow_infinity=False, width=32),
+    st.integers(-(2**70), 2**70),
+)
+ODDITIES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.floats(),
+    st.integers(-200, 200).map(str),
+    st.floats(-9, 9).map(str),
+    st.text(max_size=4),
+    st.lists(st.integers(0, 3), max_size=2),
+)
+JSON_FORMATS = ["split", "records", "inputs", "instances", "inputs-records", "inputs-columns"]
+
+
+@st.composite
+def generated(draw, model):
+    """A request with cells of any kind, mostly those that the model takes."""
+    names = list(model.columns or map(str, range(len(model.rows[0]))))
+    if draw(st.integers(0, 9)) == 0:
+        names = draw(st.permutations([*names, "extra"]))[: draw(st.integers(0, len(names) + 1))]
+    valid = st.sampled_from([cell for row in model.rows for cell in row])
+    kinds = [valid, NUMBERS, ODDITIES]
+    columns = [draw(st.sampled_from([0, 0, 0, 1, 1, 2])) for _ in names]
+    n_rows = draw(st.integers(0, 4))
+    rows = [[draw(kinds[max(kind - draw(st.integers(0, 1)), 0)]) for kind in columns] for _ in range(n_rows)]
+    format_ = draw(st.sampled_from([*JSON_FORMATS, "csv"]))
+    if format_ == "csv":
+        texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+        return Request("", csv_text(names, texts), CSV)
+    if format_ == "split":
+        return Request("", split(names, rows))
+    key, _, shape = format_.partition("-")
+    value = {"records": records, "columns": by_column}.get(shape, lambda _, rows: rows)(names, rows)
+    if format_ == "records":
+        key, value = "dataframe_records", records(names, rows)
+    return Request("", json.dumps({key: value}))
+
+
+@pytest.mark.parametrize("model", [name for name, model in MODELS.items() if not model.is_repeat])
+@settings(max_examples=200)
+@given(data=st.data())
+def test_generated_request(pair_of, model, data):
+    case = data.draw(generated(MODELS[model]))
+    problem = pair_of(model).difference(case)
+    assert problem is None, f"{problem} on {case.content_type} {case.body[:500]!r}"
