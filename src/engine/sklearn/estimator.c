@@ -1,0 +1,205 @@
+#include "engine/sklearn/estimator.h"
+
+#include <stdlib.h>
+
+#include "loader/skops.h"
+
+/* The versions whose formulas were compared. Predictions of earlier and later ones may differ, and
+ * have: 1.8 dropped one-vs-rest LogisticRegression, 1.9 changed the case of all probabilities 0. */
+static const struct mr_sk_version oldest = {1, 2};
+static const struct mr_sk_version newest = {1, 9};
+
+static bool is_before(struct mr_sk_version a, struct mr_sk_version b) {
+    return a.major != b.major ? a.major < b.major : a.minor < b.minor;
+}
+
+bool mr_sk_is_at_least(const struct mr_sk_estimator *estimator, int major, int minor) {
+    return !is_before(estimator->version, (struct mr_sk_version){major, minor});
+}
+
+/* "1.9.1" -> {1, 9}. */
+static bool parse_version(const char *text, struct mr_sk_version *out) {
+    char *end;
+    long major = strtol(text, &end, 10);
+    if (end == text || *end != '.') return false;
+    const char *rest = end + 1;
+    long minor = strtol(rest, &end, 10);
+    if (end == rest || major < 0 || major > 999 || minor < 0 || minor > 999) return false;
+    *out = (struct mr_sk_version){(int)major, (int)minor};
+    return true;
+}
+
+static mr_status check_version(struct mr_sk_estimator *estimator, struct mr_error *err) {
+    const char *text = NULL;
+    MR_TRY(mr_sk_text(estimator, "_sklearn_version", &text, err));
+    if (!parse_version(text, &estimator->version)) {
+        return mr_fail(err, MR_E_UNSUPPORTED, "%s: \"%.100s\" is no version of scikit-learn",
+                       estimator->name, text);
+    }
+    if (is_before(estimator->version, oldest) || is_before(newest, estimator->version)) {
+        return mr_fail(err, MR_E_UNSUPPORTED,
+                       "no native engine for scikit-learn %.100s yet: versions %d.%d to %d.%d were "
+                       "compared",
+                       text, oldest.major, oldest.minor, newest.major, newest.minor);
+    }
+    return MR_OK;
+}
+
+mr_status mr_sk_open(const struct mr_model_source *source, struct mr_arena *arena,
+                     struct mr_sk_estimator *out, struct mr_error *err) {
+    if (!mr_str_is(source->flavor, "mlflow.sklearn")) {
+        return mr_fail(err, MR_E_UNSUPPORTED, "no native engine for %.*s models yet",
+                       MR_STR_ARGS(source->flavor));
+    }
+    if (!source->data_path) {
+        return mr_fail(err, MR_E_FORMAT, "MLmodel does not say where the scikit-learn model is");
+    }
+    if (!mr_str_is(source->serialization_format, "skops")) {
+        return mr_fail(err, MR_E_UNSUPPORTED,
+                       "no native engine for scikit-learn models stored as %.*s yet: save the "
+                       "model with serialization_format=\"skops\"",
+                       MR_STR_ARGS(source->serialization_format));
+    }
+    struct mr_skops file;
+    MR_TRY(mr_skops_load(source->data_path, NULL, arena, &file, err));
+    char type[200];
+    mr_object_describe(file.root, type, sizeof(type));
+    if (file.root->kind != MR_OBJECT_INSTANCE ||
+        (strncmp(type, "sklearn.", 8) != 0 && !mr_str_is(file.root->module, "sklearn"))) {
+        return mr_fail(err, MR_E_UNSUPPORTED,
+                       "no native engine for %s yet: it is no class of "
+                       "scikit-learn itself",
+                       type);
+    }
+    struct mr_sk_estimator estimator = {.object = file.root};
+    estimator.name = mr_arena_strdup(arena, file.root->name);
+    if (!estimator.name) return mr_arena_fail(arena, err);
+    MR_TRY(check_version(&estimator, err));
+    *out = estimator;
+    return MR_OK;
+}
+
+static int compare_names(const void *key, const void *element) {
+    const struct mr_str *name = key;
+    const char *known = *(const char *const *)element;
+    size_t size = strlen(known);
+    int order = memcmp(name->data, known, name->size < size ? name->size : size);
+    if (order != 0) return order;
+    return name->size == size ? 0 : name->size < size ? -1 : 1;
+}
+
+mr_status mr_sk_check_attributes(const struct mr_sk_estimator *estimator, const char *const *known,
+                                 size_t n_known, struct mr_error *err) {
+    const struct mr_object *state = estimator->object->instance.state;
+    if (!state || state->kind != MR_OBJECT_DICT) {
+        return mr_fail(err, MR_E_UNSUPPORTED, "%s has no dict of attributes", estimator->name);
+    }
+    for (size_t i = 0; i < state->dict.n; i++) {
+        const struct mr_object *key = state->dict.keys[i];
+        if (key->kind == MR_OBJECT_STR &&
+            bsearch(&key->text, known, n_known, sizeof(*known), compare_names)) {
+            continue;
+        }
+        struct mr_str name = key->kind == MR_OBJECT_STR ? key->text : mr_str_from("(no text)");
+        return mr_fail(err, MR_E_UNSUPPORTED,
+                       "no native engine for %s with the attribute %.*s yet: it may change "
+                       "predictions",
+                       estimator->name, MR_STR_ARGS(name));
+    }
+    return MR_OK;
+}
+
+mr_status mr_sk_text(const struct mr_sk_estimator *estimator, const char *attribute,
+                     const char **out, struct mr_error *err) {
+    const struct mr_object *object = mr_object_attr(estimator->object, attribute);
+    if (!object || object->kind != MR_OBJECT_STR ||
+        strlen(object->text.data) != object->text.size) {
+        char type[200];
+        return mr_fail(err, MR_E_UNSUPPORTED, "%s: %s should be a text, but is %s", estimator->name,
+                       attribute, mr_object_describe(object, type, sizeof(type)));
+    }
+    *out = object->text.data;
+    return MR_OK;
+}
+
+mr_status mr_sk_float_array(const struct mr_sk_estimator *estimator, const char *attribute,
+                            const struct mr_ndarray **out, struct mr_error *err) {
+    const struct mr_object *object = mr_object_attr(estimator->object, attribute);
+    if (!object) {
+        return mr_fail(err, MR_E_UNSUPPORTED, "this %s is not fitted: it has no %s",
+                       estimator->name, attribute);
+    }
+    if (object->kind != MR_OBJECT_ARRAY || !mr_object_is(object, "numpy", "ndarray")) {
+        char type[200];
+        return mr_fail(err, MR_E_UNSUPPORTED,
+                       "no native engine for %s whose %s is %s instead of an array yet",
+                       estimator->name, attribute, mr_object_describe(object, type, sizeof(type)));
+    }
+    const struct mr_ndarray *array = &object->array;
+    if (!array->is_known || (array->dtype != MR_FLOAT32 && array->dtype != MR_FLOAT64)) {
+        return mr_fail(err, MR_E_UNSUPPORTED, "no native engine for %s whose %s has dtype %.*s yet",
+                       estimator->name, attribute, MR_STR_ARGS(array->descr));
+    }
+    if (array->n_dims < 1 || array->n_dims > 2 || array->n_values == 0) {
+        return mr_fail(err, MR_E_FORMAT,
+                       "%s: %s should have 1 or 2 dimensions and some values, but has %zu and %lld",
+                       estimator->name, attribute, array->n_dims, (long long)array->n_values);
+    }
+    *out = array;
+    return MR_OK;
+}
+
+mr_status mr_sk_copy_doubles(const struct mr_ndarray *array, struct mr_arena *arena,
+                             const double **out, struct mr_error *err) {
+    size_t n = (size_t)array->n_values;
+    double *copy = mr_arena_array(arena, n, sizeof(*copy));
+    if (!copy) return mr_arena_fail(arena, err);
+    for (size_t i = 0; i < n; i++) {
+        copy[i] = array->dtype == MR_FLOAT32 ? (double)((const float *)array->values)[i]
+                                             : ((const double *)array->values)[i];
+    }
+    *out = copy;
+    return MR_OK;
+}
+
+static mr_status copy_names(const struct mr_sk_estimator *estimator, const struct mr_object *object,
+                            size_t n, struct mr_arena *arena, const struct mr_str **out,
+                            struct mr_error *err) {
+    const struct mr_ndarray *array = &object->array;
+    if (object->kind != MR_OBJECT_ARRAY || !array->is_known || array->dtype != MR_OBJECT ||
+        array->n_values != (int64_t)n) {
+        return mr_fail(err, MR_E_FORMAT, "%s: feature_names_in_ is no array of %zu names",
+                       estimator->name, n);
+    }
+    struct mr_str *names = mr_arena_array(arena, n, sizeof(*names));
+    if (!names) return mr_arena_fail(arena, err);
+    for (size_t i = 0; i < n; i++) {
+        const struct mr_object *item = ((const struct mr_object *const *)array->values)[i];
+        if (item->kind != MR_OBJECT_STR) {
+            return mr_fail(err, MR_E_FORMAT, "%s: feature_names_in_[%zu] is no text",
+                           estimator->name, i);
+        }
+        char *copy = mr_arena_strdup(arena, item->text);
+        if (!copy) return mr_arena_fail(arena, err);
+        names[i] = (struct mr_str){copy, item->text.size};
+    }
+    *out = names;
+    return MR_OK;
+}
+
+mr_status mr_sk_read_features(const struct mr_sk_estimator *estimator, size_t n_features,
+                              struct mr_arena *arena, struct mr_sk_feature_spec *out,
+                              struct mr_error *err) {
+    const struct mr_object *count = mr_object_attr(estimator->object, "n_features_in_");
+    if (!count || count->kind != MR_OBJECT_INT || count->integer != (int64_t)n_features) {
+        return mr_fail(err, MR_E_FORMAT,
+                       "%s: n_features_in_ is missing or is not the %zu of the coefficients",
+                       estimator->name, n_features);
+    }
+    const struct mr_object *names = mr_object_attr(estimator->object, "feature_names_in_");
+    *out = (struct mr_sk_feature_spec){
+        .n_features = n_features, .is_duplicate_forbidden = mr_sk_is_at_least(estimator, 1, 9)};
+    out->estimator = mr_arena_strdup(arena, mr_str_from(estimator->name));
+    if (!out->estimator) return mr_arena_fail(arena, err);
+    return names ? copy_names(estimator, names, n_features, arena, &out->names, err) : MR_OK;
+}

@@ -1,0 +1,58 @@
+/* A fitted scikit-learn estimator as a builder meets it: the object graph of its file, and helpers
+ * that read its attributes and say what is wrong with them.
+ *
+ * Every status other than MR_OK becomes the sentence that explains why a model cannot be evaluated
+ * here, so messages name the class and the attribute. */
+#ifndef MR_ENGINE_SKLEARN_ESTIMATOR_H
+#define MR_ENGINE_SKLEARN_ESTIMATOR_H
+
+#include "engine/engine.h"
+#include "engine/sklearn/features.h"
+#include "loader/object.h"
+
+struct mr_sk_version {
+    int major, minor;
+};
+
+struct mr_sk_estimator {
+    const struct mr_object *object; /* the instance */
+    const char *name;               /* its class name, NUL-terminated */
+    struct mr_sk_version version;   /* of scikit-learn that saved it */
+};
+
+/* Load the estimator that an mlflow.sklearn model holds.
+ * arena    holds the object graph; may be dropped once the builder has copied what it keeps
+ * returns  MR_OK; MR_E_UNSUPPORTED (not scikit-learn, a format or version not read here);
+ *          MR_E_IO, MR_E_FORMAT, MR_E_TOO_LARGE, MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_sk_open(const struct mr_model_source *source, struct mr_arena *arena,
+                                   struct mr_sk_estimator *out, struct mr_error *err);
+
+/* Whether the version is at least that one. */
+bool mr_sk_is_at_least(const struct mr_sk_estimator *estimator, int major, int minor);
+
+/* MR_E_UNSUPPORTED unless every attribute is in a sorted list: an attribute nobody looked at may
+ * change predictions. */
+MR_MUST_CHECK mr_status mr_sk_check_attributes(const struct mr_sk_estimator *estimator,
+                                               const char *const *known, size_t n_known,
+                                               struct mr_error *err);
+
+/* A numpy.ndarray of float32 or float64 under an attribute, of 1 or 2 dimensions, none empty. */
+MR_MUST_CHECK mr_status mr_sk_float_array(const struct mr_sk_estimator *estimator,
+                                          const char *attribute, const struct mr_ndarray **out,
+                                          struct mr_error *err);
+
+/* A text under an attribute; NUL-terminated, lives in the object graph. */
+MR_MUST_CHECK mr_status mr_sk_text(const struct mr_sk_estimator *estimator, const char *attribute,
+                                   const char **out, struct mr_error *err);
+
+/* Copy an array of float32 or float64 as doubles. */
+MR_MUST_CHECK mr_status mr_sk_copy_doubles(const struct mr_ndarray *array, struct mr_arena *arena,
+                                           const double **out, struct mr_error *err);
+
+/* Fill a feature spec from n_features_in_ and feature_names_in_, which must agree with what the
+ * coefficients say. arena: the model's. */
+MR_MUST_CHECK mr_status mr_sk_read_features(const struct mr_sk_estimator *estimator,
+                                            size_t n_features, struct mr_arena *arena,
+                                            struct mr_sk_feature_spec *out, struct mr_error *err);
+
+#endif

@@ -1,0 +1,361 @@
+#include "engine/sklearn/features.h"
+
+#include <math.h>
+#include <yyjson.h>
+
+#include "base/number.h"
+
+/* Names ------------------------------------------------------------------------------------ */
+
+static uint64_t hash_name(struct mr_str name) {
+    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+    for (size_t i = 0; i < name.size; i++) {
+        hash = (hash ^ (unsigned char)name.data[i]) * UINT64_C(0x100000001b3);
+    }
+    return hash ^ hash >> 32;
+}
+
+static mr_status fail_duplicate(struct mr_str name, struct mr_error *err) {
+    return mr_fail(err, MR_E_BAD_REQUEST, "two columns are called \"%.*s\"; names must be unique",
+                   MR_STR_ARGS(name));
+}
+
+/* Pairwise for the few columns most models have, else by a hash table. */
+static mr_status check_unique(const struct mr_table *table, struct mr_arena *arena,
+                              struct mr_error *err) {
+    const struct mr_column *columns = table->columns;
+    if (table->n_cols <= 16) {
+        for (size_t i = 1; i < table->n_cols; i++) {
+            for (size_t k = 0; k < i; k++) {
+                if (mr_str_equal(columns[i].name, columns[k].name)) {
+                    return fail_duplicate(columns[i].name, err);
+                }
+            }
+        }
+        return MR_OK;
+    }
+    size_t capacity = 64;
+    while (capacity < table->n_cols * 2) capacity *= 2;
+    const struct mr_column **slots = mr_arena_zalloc(arena, capacity * sizeof(*slots));
+    if (!slots) return mr_arena_fail(arena, err);
+    for (size_t i = 0; i < table->n_cols; i++) {
+        size_t slot = hash_name(columns[i].name) & (capacity - 1);
+        for (; slots[slot]; slot = (slot + 1) & (capacity - 1)) {
+            if (mr_str_equal(slots[slot]->name, columns[i].name)) {
+                return fail_duplicate(columns[i].name, err);
+            }
+        }
+        slots[slot] = &columns[i];
+    }
+    return MR_OK;
+}
+
+static mr_status check_fitted_names(const struct mr_sk_feature_spec *spec,
+                                    const struct mr_table *table, struct mr_error *err) {
+    for (size_t i = 0; i < table->n_cols && i < spec->n_features; i++) {
+        if (mr_str_equal(table->columns[i].name, spec->names[i])) continue;
+        return mr_fail(err, MR_E_BAD_REQUEST,
+                       "column %zu: %s was fitted with \"%.*s\" there, received \"%.*s\"; names "
+                       "must match in order",
+                       i, spec->estimator, MR_STR_ARGS(spec->names[i]),
+                       MR_STR_ARGS(table->columns[i].name));
+    }
+    return MR_OK;
+}
+
+/* _get_feature_names, _check_feature_names. */
+static mr_status check_names(const struct mr_sk_feature_spec *spec, const struct mr_table *table,
+                             struct mr_arena *arena, struct mr_error *err) {
+    size_t n_named = 0;
+    for (size_t i = 0; i < table->n_cols; i++) n_named += table->columns[i].is_named;
+    if (n_named != 0 && n_named != table->n_cols) {
+        return mr_fail(err, MR_E_BAD_REQUEST,
+                       "column names must all be strings or all be numbers; %zu of %zu are strings",
+                       n_named, table->n_cols);
+    }
+    /* Names that match the fitted ones are unique, as those are. */
+    if (n_named && spec->names) return check_fitted_names(spec, table, err);
+    return spec->is_duplicate_forbidden ? check_unique(table, arena, err) : MR_OK;
+}
+
+/* Dtypes ----------------------------------------------------------------------------------- */
+
+static bool is_narrow(mr_dtype dtype) {
+    switch (dtype) {
+    case MR_BOOL:
+    case MR_INT8:
+    case MR_INT16:
+    case MR_UINT8:
+    case MR_UINT16:
+    case MR_FLOAT16:
+    case MR_FLOAT32: return true;
+    default: return false;
+    }
+}
+
+/* numpy.result_type of the columns, joined with float32: is it float32? */
+static mr_sk_width find_width(const struct mr_sk_feature_spec *spec, const struct mr_table *table) {
+    bool has_float32 = false, has_float = false, has_signed = false, has_uint16 = false;
+    for (size_t i = 0; i < table->n_cols; i++) {
+        mr_dtype dtype = table->columns[i].dtype;
+        if (!is_narrow(dtype)) return MR_SK_WIDE;
+        has_float32 |= dtype == MR_FLOAT32;
+        has_float |= dtype == MR_FLOAT16 || dtype == MR_FLOAT32;
+        has_signed |= dtype == MR_INT8 || dtype == MR_INT16;
+        has_uint16 |= dtype == MR_UINT16;
+    }
+    if (spec->is_float_list && !has_float32) return MR_SK_WIDE;
+    return has_signed && has_uint16 && !has_float ? MR_SK_WIDE : MR_SK_NARROW; /* int32 */
+}
+
+/* datetime64 joins no other dtype, and cannot be multiplied; only dtype=[float64, ...] makes
+ * floats (nanoseconds) of a frame that has nothing else. */
+static mr_status check_datetimes(const struct mr_sk_feature_spec *spec,
+                                 const struct mr_table *table, struct mr_error *err) {
+    size_t n = 0;
+    size_t last = 0;
+    for (size_t i = 0; i < table->n_cols; i++) {
+        if (table->columns[i].dtype != MR_DATETIME) continue;
+        n++;
+        last = i;
+    }
+    if (n == 0 || (n == table->n_cols && spec->is_float_list)) return MR_OK;
+    return mr_fail(err, MR_E_BAD_REQUEST, "column \"%.*s\": %s takes numbers, received datetimes",
+                   MR_STR_ARGS(table->columns[last].name), spec->estimator);
+}
+
+/* Input ------------------------------------------------------------------------------------ */
+
+static mr_status check_shape(const struct mr_sk_feature_spec *spec, int64_t n_rows, int64_t n_cols,
+                             struct mr_error *err) {
+    if (n_cols < 0 || (uint64_t)n_cols != spec->n_features) {
+        return mr_fail(err, MR_E_BAD_REQUEST, "%s expects %zu features, received %lld",
+                       spec->estimator, spec->n_features, (long long)n_cols);
+    }
+    if (n_rows < 1) {
+        return mr_fail(err, MR_E_BAD_REQUEST, "%s expects at least one row, received none",
+                       spec->estimator);
+    }
+    return MR_OK;
+}
+
+static mr_status init_table(const struct mr_sk_feature_spec *spec, const struct mr_table *table,
+                            struct mr_arena *arena, struct mr_sk_features *out,
+                            struct mr_error *err) {
+    MR_TRY(check_names(spec, table, arena, err));
+    MR_TRY(check_shape(spec, table->n_rows, (int64_t)table->n_cols, err));
+    MR_TRY(check_datetimes(spec, table, err));
+    *out = (struct mr_sk_features){.spec = spec,
+                                   .n_rows = table->n_rows,
+                                   .width = find_width(spec, table),
+                                   .columns = table->columns};
+    return MR_OK;
+}
+
+static mr_status init_tensor(const struct mr_sk_feature_spec *spec, const struct mr_tensor *tensor,
+                             struct mr_sk_features *out, struct mr_error *err) {
+    if (tensor->n_dims != 2) {
+        return mr_fail(err, MR_E_BAD_REQUEST,
+                       "%s expects an array of 2 dimensions, received one of %zu", spec->estimator,
+                       tensor->n_dims);
+    }
+    MR_TRY(check_shape(spec, tensor->shape[0], tensor->shape[1], err));
+    mr_dtype dtype = tensor->dtype;
+    bool is_convertible = spec->is_float_list && dtype != MR_BINARY;
+    if ((dtype == MR_STRING || dtype == MR_BINARY || dtype == MR_DATETIME) && !is_convertible) {
+        return mr_fail(err, MR_E_BAD_REQUEST, "%s expects numbers, received an array of dtype %s",
+                       spec->estimator, mr_dtype_name(dtype));
+    }
+    bool is_float32 = spec->is_float_list ? dtype == MR_FLOAT32 : is_narrow(dtype);
+    *out = (struct mr_sk_features){.spec = spec,
+                                   .n_rows = tensor->shape[0],
+                                   .width = is_float32 ? MR_SK_NARROW : MR_SK_WIDE,
+                                   .tensor = tensor};
+    return MR_OK;
+}
+
+mr_status mr_sk_features_init(const struct mr_sk_feature_spec *spec, const struct mr_input *input,
+                              struct mr_arena *arena, struct mr_sk_features *out,
+                              struct mr_error *err) {
+    switch (input->kind) {
+    case MR_INPUT_TABLE: return init_table(spec, &input->table, arena, out, err);
+    case MR_INPUT_TENSOR: return init_tensor(spec, &input->tensors[0], out, err);
+    case MR_INPUT_TENSORS: /* np.asarray makes a scalar of a dict */
+        return mr_fail(err, MR_E_BAD_REQUEST,
+                       "%s expects one array of 2 dimensions, received %zu named arrays",
+                       spec->estimator, input->n_tensors);
+    case MR_INPUT_RAW: break;
+    }
+    return mr_fail(err, MR_E_BAD_REQUEST, "%s expects a table or an array of numbers, received %s",
+                   spec->estimator, input->raw_reason ? input->raw_reason : "something else");
+}
+
+/* Values ----------------------------------------------------------------------------------- */
+
+static double from_half(uint16_t half) {
+    int exponent = half >> 10 & 31;
+    double fraction = half & 1023;
+    double value = exponent == 31  ? (fraction != 0 ? NAN : INFINITY)
+                   : exponent == 0 ? ldexp(fraction, -24)
+                                   : ldexp(fraction + 1024, exponent - 25);
+    return half & 0x8000 ? -value : value;
+}
+
+/* float(bytes) in Python takes ASCII only, float(str) any decimal digits. */
+static bool parse_text(struct mr_str text, bool is_bytes, double *out) {
+    for (size_t i = 0; is_bytes && i < text.size; i++) {
+        if ((unsigned char)text.data[i] >= 0x80) return false;
+    }
+    return mr_float_parse(text, out);
+}
+
+/* float(value) of what json.loads gives. */
+static bool read_json(const yyjson_val *cell, double *out) {
+    yyjson_val *value = (yyjson_val *)(uintptr_t)cell;
+    if (!value || yyjson_is_null(value)) {
+        *out = NAN;
+        return true;
+    }
+    if (yyjson_is_bool(value)) {
+        *out = yyjson_get_bool(value) ? 1 : 0;
+        return true;
+    }
+    if (yyjson_is_num(value)) {
+        *out = yyjson_get_num(value);
+        return true;
+    }
+    if (yyjson_is_raw(value)) { /* digits of an integer beyond 64 bits */
+        return mr_float_parse((struct mr_str){yyjson_get_raw(value), yyjson_get_len(value)}, out);
+    }
+    if (!yyjson_is_str(value)) return false;
+    return parse_text((struct mr_str){yyjson_get_str(value), yyjson_get_len(value)}, false, out);
+}
+
+/* One value of an array of any dtype. False: Python's float() would raise. */
+static bool read_value(mr_dtype dtype, const void *values, int64_t i, double *out) {
+    switch (dtype) {
+    case MR_BOOL: *out = ((const uint8_t *)values)[i]; return true;
+    case MR_INT8: *out = ((const int8_t *)values)[i]; return true;
+    case MR_INT16: *out = ((const int16_t *)values)[i]; return true;
+    case MR_INT32: *out = ((const int32_t *)values)[i]; return true;
+    case MR_INT64:
+    case MR_DATETIME: *out = (double)((const int64_t *)values)[i]; return true;
+    case MR_UINT8: *out = ((const uint8_t *)values)[i]; return true;
+    case MR_UINT16: *out = ((const uint16_t *)values)[i]; return true;
+    case MR_UINT32: *out = ((const uint32_t *)values)[i]; return true;
+    case MR_UINT64: *out = (double)((const uint64_t *)values)[i]; return true;
+    case MR_FLOAT16: *out = from_half(((const uint16_t *)values)[i]); return true;
+    case MR_FLOAT32: *out = ((const float *)values)[i]; return true;
+    case MR_FLOAT64: *out = ((const double *)values)[i]; return true;
+    case MR_OBJECT: return read_json(((const yyjson_val *const *)values)[i], out);
+    case MR_STRING: return parse_text(((const struct mr_str *)values)[i], false, out);
+    default: return false;
+    }
+}
+
+static bool read_cell(const struct mr_column *column, int64_t i, double *out) {
+    if (column->validity && column->dtype != MR_OBJECT && !mr_column_is_valid(column, i)) {
+        *out = NAN;
+        return true;
+    }
+    if (column->dtype == MR_STRING || column->dtype == MR_BINARY) {
+        struct mr_str text = {column->bytes + column->offsets[i],
+                              (size_t)(column->offsets[i + 1] - column->offsets[i])};
+        return parse_text(text, column->dtype == MR_BINARY, out);
+    }
+    return read_value(column->dtype, column->values, i, out);
+}
+
+static bool read_feature(const struct mr_sk_features *x, size_t feature, int64_t row, double *out) {
+    if (x->columns) return read_cell(&x->columns[feature], row, out);
+    int64_t i = row * (int64_t)x->spec->n_features + (int64_t)feature;
+    return read_value(x->tensor->dtype, x->tensor->values, i, out);
+}
+
+static mr_status fail_value(const struct mr_sk_features *x, size_t feature, int64_t row,
+                            struct mr_error *err) {
+    double value = NAN;
+    const char *received = "a value that is no number";
+    if (read_feature(x, feature, row, &value)) {
+        received = isnan(value) ? "NaN or a missing value" : "infinity";
+    }
+    struct mr_str name = x->columns ? x->columns[feature].name : (struct mr_str){0};
+    if (name.size == 0) {
+        return mr_fail(err, MR_E_BAD_REQUEST,
+                       "row %lld, feature %zu: %s expects a finite number, received %s",
+                       (long long)row, feature, x->spec->estimator, received);
+    }
+    return mr_fail(err, MR_E_BAD_REQUEST,
+                   "column \"%.*s\", row %lld: %s expects a finite number, received %s",
+                   MR_STR_ARGS(name), (long long)row, x->spec->estimator, received);
+}
+
+mr_status mr_sk_features_row(const struct mr_sk_features *x, int64_t row, double *out,
+                             struct mr_error *err) {
+    for (size_t i = 0; i < x->spec->n_features; i++) {
+        if (!read_feature(x, i, row, &out[i]) || !isfinite(out[i])) {
+            return fail_value(x, i, row, err);
+        }
+    }
+    return MR_OK;
+}
+
+/* Whether all values are finite: adding one to a full exponent carries into the sign bit. Integer
+ * arithmetic, because the compiler may not reorder a sum of doubles into vectors. */
+static bool are_finite(const double *values, size_t n) {
+    const uint64_t exponent = UINT64_C(0x7ff) << 52;
+    uint64_t carry = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t bits;
+        memcpy(&bits, &values[i], sizeof(bits));
+        carry |= (bits & exponent) + (UINT64_C(1) << 52);
+    }
+    return carry >> 63 == 0;
+}
+
+#define CONVERT(type)                                                                              \
+    do {                                                                                           \
+        const type *from = (const type *)values + start;                                           \
+        for (size_t i = 0; i < n; i++) scratch[i] = (double)from[i * stride];                      \
+        return true;                                                                               \
+    } while (0)
+
+/* Strided numbers to doubles; false for dtypes that need a look at every single value. */
+static bool convert(mr_dtype dtype, const void *values, size_t start, size_t stride, size_t n,
+                    double *scratch) {
+    switch (dtype) {
+    case MR_BOOL:
+    case MR_UINT8: CONVERT(uint8_t);
+    case MR_INT32: CONVERT(int32_t);
+    case MR_INT64: CONVERT(int64_t);
+    case MR_FLOAT32: CONVERT(float);
+    case MR_FLOAT64: CONVERT(double);
+    default: return false;
+    }
+}
+
+mr_status mr_sk_features_column(const struct mr_sk_features *x, size_t feature, int64_t row,
+                                size_t n, double *scratch, const double **out,
+                                struct mr_error *err) {
+    const struct mr_column *column = x->columns ? &x->columns[feature] : NULL;
+    mr_dtype dtype = column ? column->dtype : x->tensor->dtype;
+    const void *values = column ? column->values : x->tensor->values;
+    size_t stride = column ? 1 : x->spec->n_features;
+    size_t start = column ? (size_t)row : (size_t)row * stride + feature;
+    bool is_plain = !column || !column->validity;
+    size_t n_read = n; /* how many float() took */
+    if (is_plain && dtype == MR_FLOAT64 && stride == 1) {
+        *out = (const double *)values + start;
+    } else {
+        *out = scratch;
+        if (!is_plain || !convert(dtype, values, start, stride, n, scratch)) {
+            n_read = 0;
+            while (n_read < n && read_feature(x, feature, row + (int64_t)n_read, &scratch[n_read]))
+                n_read++;
+        }
+    }
+    if (n_read == n && are_finite(*out, n)) return MR_OK;
+    size_t bad = 0;
+    while (bad < n_read && isfinite((*out)[bad])) bad++;
+    return fail_value(x, feature, row + (int64_t)bad, err);
+}

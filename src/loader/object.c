@@ -1,0 +1,35 @@
+#include "loader/object.h"
+
+#include <stdio.h>
+
+bool mr_object_is(const struct mr_object *object, const char *module, const char *name) {
+    return object && mr_str_is(object->module, module) && mr_str_is(object->name, name);
+}
+
+const struct mr_object *mr_object_item(const struct mr_object *dict, const char *key) {
+    if (!dict || dict->kind != MR_OBJECT_DICT) return NULL;
+    for (size_t i = dict->dict.n; i-- > 0;) {
+        if (mr_object_is_str(dict->dict.keys[i], key)) return dict->dict.values[i];
+    }
+    return NULL;
+}
+
+const struct mr_object *mr_object_attr(const struct mr_object *instance, const char *name) {
+    if (!instance || instance->kind != MR_OBJECT_INSTANCE) return NULL;
+    return mr_object_item(instance->instance.state, name);
+}
+
+bool mr_object_is_str(const struct mr_object *object, const char *text) {
+    return object && object->kind == MR_OBJECT_STR && mr_str_is(object->text, text);
+}
+
+const char *mr_object_describe(const struct mr_object *object, char *out, size_t size) {
+    if (!object) {
+        snprintf(out, size, "nothing");
+    } else if (mr_str_is(object->module, "builtins") || object->module.size == 0) {
+        snprintf(out, size, "%.*s", MR_STR_ARGS(object->name));
+    } else {
+        snprintf(out, size, "%.*s.%.*s", MR_STR_ARGS(object->module), MR_STR_ARGS(object->name));
+    }
+    return out;
+}
