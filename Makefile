@@ -5,7 +5,7 @@ PORT ?= 5000
 SECONDS_EACH ?= 60
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test test-large sanitize tsan bench fuzz format lint clean
+.PHONY: help build demo test test-large unit sanitize tsan bench fuzz format lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -25,6 +25,11 @@ test-large: ## the slow tests of large bodies (100 MB)
 	@scripts/venv
 	@scripts/build gcc
 	.venv/bin/pytest tests -m large
+
+unit: ## the unit tests alone, a debug build
+	@scripts/bootstrap test
+	@scripts/build debug
+	ctest --preset debug
 
 sanitize: ## unit tests under the address and undefined behaviour sanitizers
 	@scripts/bootstrap test
