@@ -14,6 +14,14 @@
 #include "codec/encode.h"
 #include "schema/enforce.h"
 
+static void write_hex(struct mr_str bytes, struct mr_buf *out) {
+    mr_buf_char(out, '"');
+    for (size_t i = 0; i < bytes.size; i++) {
+        mr_buf_format(out, "%02x", (unsigned char)bytes.data[i]);
+    }
+    mr_buf_char(out, '"');
+}
+
 static void write_value(mr_dtype dtype, const void *values, int64_t i, struct mr_buf *out) {
     switch (dtype) {
     case MR_BOOL: mr_buf_text(out, ((const uint8_t *)values)[i] ? "true" : "false"); break;
@@ -43,6 +51,7 @@ static void write_value(mr_dtype dtype, const void *values, int64_t i, struct mr
         break;
     }
     case MR_STRING: mr_json_encode_string(((const struct mr_str *)values)[i], out); break;
+    case MR_BINARY: write_hex(((const struct mr_str *)values)[i], out); break;
     case MR_OBJECT: {
         yyjson_val *cell = ((yyjson_val *const *)values)[i];
         char *text = cell ? yyjson_val_write(cell, YYJSON_WRITE_ALLOW_INF_AND_NAN, NULL) : NULL;
@@ -70,12 +79,8 @@ static void write_column(const struct mr_column *column, struct mr_buf *out) {
                                   (size_t)(column->offsets[i + 1] - column->offsets[i])};
             if (column->dtype == MR_STRING) {
                 mr_json_encode_string(text, out);
-            } else { /* hex */
-                mr_buf_char(out, '"');
-                for (size_t k = 0; k < text.size; k++) {
-                    mr_buf_format(out, "%02x", (unsigned char)text.data[k]);
-                }
-                mr_buf_char(out, '"');
+            } else {
+                write_hex(text, out);
             }
         } else if (column->validity && !mr_column_is_valid(column, i)) {
             mr_buf_text(out, "null");
