@@ -1,7 +1,10 @@
 /* An HTTP/1.1 server: sockets, framing, limits, routes. Knows bytes and paths, never a tensor.
  *
- * One acceptor deals connections out in turn to one event loop per I/O thread. Handlers run on the
- * connection's own thread. Nothing outside this folder includes the HTTP library's header. */
+ * One acceptor deals connections out in turn to one epoll loop per I/O thread, where they stay.
+ * Handlers run on the connection's own thread. A request is framed by RFC 9112 to the letter: what
+ * could be read in two ways is answered 400 and closed. Faults found here are answered in JSON with
+ * error_code and message: 400, 408, 413, 431, 501, 503, 505; 404 and 405 have the bodies of
+ * MLflow's server. */
 #ifndef MR_HTTP_HTTP_H
 #define MR_HTTP_HTTP_H
 
@@ -17,22 +20,24 @@ struct mr_http_server;
 /* One request, complete with its body. Valid until the handler returns. */
 struct mr_http_request {
     struct mr_str method;
-    struct mr_str path; /* without the query */
-    char *body;         /* owned by the handler while it runs: may be modified in place */
+    struct mr_str path; /* the route's */
+    char *body;         /* never NULL; the handler may modify it in place */
     size_t body_size;
-    size_t body_capacity;   /* >= body_size + 8: room for parsers that read padding */
-    struct mr_arena *arena; /* the request's; dropped after the last byte of the response */
+    size_t body_capacity; /* >= body_size + 8: room for parsers that read padding, 8 bytes zeroed */
+    struct mr_arena *arena; /* the request's, with the body in it; dropped after the last byte of
+                               the response */
     void *connection;       /* private */
 };
 
-/* The value of a request header, compared without case; size 0 when it is absent or empty. */
+/* The value of a request header, its name compared without case; size 0 when it is absent or empty.
+ * Lives as long as the request. */
 struct mr_str mr_http_header(const struct mr_http_request *request, const char *name);
 
 struct mr_http_response {
     int status;               /* 200 */
     const char *content_type; /* NULL: no Content-Type header */
-    struct mr_str body;       /* in the request's arena, or static */
-    struct mr_str location;   /* of a redirect; size 0: none */
+    struct mr_str body;       /* in the request's arena, or static; left out for HEAD and 204 */
+    struct mr_str location;   /* of a redirect, in the arena or static; size 0: none */
 };
 
 /* Answer a request. Runs on an I/O thread, many at once; must not block for long. */
@@ -41,36 +46,42 @@ typedef void (*mr_http_handler)(void *ctx, struct mr_http_request *request,
 
 struct mr_http_route {
     const char *method; /* "GET" also answers HEAD */
-    const char *path;   /* exact */
+    const char *path;   /* exact; with slashes behind it: 307 to it, as Starlette does */
     mr_http_handler handler;
 };
 
 struct mr_http_options {
-    const char *host;         /* address or name to listen on */
-    uint16_t port;            /* 0: the kernel picks a free one */
-    unsigned n_threads;       /* I/O threads, >= 1 */
-    size_t max_body_bytes;    /* over it: 413 that names the limit and --max-body */
-    size_t max_header_bytes;  /* request line and headers together: 431 */
-    size_t max_request_bytes; /* cap of a request's arena; 0: none */
-    unsigned read_timeout_ms; /* for headers, and again for the body, to arrive whole */
-    unsigned idle_timeout_ms; /* for a kept-alive connection to start its next request */
-    unsigned max_connections;
-    const char *server_header; /* value of the Server header */
+    const char *host;          /* name or address, every one of the name's is listened on */
+    uint16_t port;             /* 0: the kernel picks a free one */
+    unsigned n_threads;        /* I/O threads, >= 1 */
+    size_t max_body_bytes;     /* over it: 413 that names the limit and --max-body */
+    size_t max_header_bytes;   /* request line and headers together: 431 */
+    size_t max_request_bytes;  /* cap of a request's arena: 413; 0: none */
+    unsigned read_timeout_ms;  /* from its first byte for a head, again for a body, to arrive whole:
+                                  408; and for any progress of a response: closed */
+    unsigned idle_timeout_ms;  /* for the first byte of the next request: closed */
+    unsigned max_connections;  /* one more is answered 503 */
+    const char *server_header; /* value of the Server header; NULL: none */
     const struct mr_http_route *routes;
     size_t n_routes;
     void *ctx; /* passed to every handler */
 };
 
-/* Listen and serve. Takes copies of nothing: options' strings and routes must outlive the server.
+/* Listen and serve. Copies the options, but not what they point to: strings and routes must outlive
+ * the server. Its threads block all signals, and no send raises SIGPIPE.
+ * out      on MR_OK the server, to be given to mr_http_stop; untouched on failure
  * returns  MR_OK; MR_E_IO with address and reason; MR_E_NO_MEMORY
- * threads  the caller's thread returns at once */
+ * threads  the caller's thread returns at once; handlers may run before it does */
 MR_MUST_CHECK mr_status mr_http_start(const struct mr_http_options *options,
                                       struct mr_http_server **out, struct mr_error *err);
 
 /* The port in use. */
 uint16_t mr_http_port(const struct mr_http_server *server);
 
-/* Stop accepting, let requests under way finish (at most drain_ms), close, free. */
-void mr_http_stop(struct mr_http_server *server, unsigned drain_ms);
+/* Stop accepting, close idle connections, let requests whose first byte has arrived finish (at most
+ * drain_ms; their responses say `Connection: close`), cut off the rest, free everything. A handler
+ * is waited for however long it runs.
+ * threads  any but a handler's, once */
+void mr_http_stop(struct mr_http_server *take_server, unsigned drain_ms);
 
 #endif
