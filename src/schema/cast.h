@@ -19,8 +19,8 @@
  * one by one. */
 struct mr_cells {
     int64_t n;
-    yyjson_val *const *items; /* NULL: evenly spaced; an item is NULL where a record lacks the key
-                                 or a row is too short: pandas fills NaN in */
+    yyjson_val *const *items; /* NULL: evenly spaced; an item is NULL where a record lacks the key:
+                                 pandas fills NaN in */
     yyjson_val *first;        /* evenly spaced: cell i is first[i * stride] */
     size_t stride;
     bool is_object; /* n is 0 and pandas has a column of Python objects, not of float64 */

@@ -88,6 +88,12 @@ MR_MUST_CHECK mr_status mr_signature_read(struct mr_str inputs_json, struct mr_s
                                           struct mr_str params_json, struct mr_arena *arena,
                                           struct mr_signature *out, struct mr_error *err);
 
+/* The name of an input, column or tensor. */
+static inline struct mr_str mr_signature_name(const struct mr_signature *signature, size_t i) {
+    return signature->kind == MR_SCHEMA_COLUMNS ? signature->columns[i].name
+                                                : signature->tensors[i].name;
+}
+
 /* The column of that name; NULL when there is none. */
 const struct mr_col_spec *mr_signature_column(const struct mr_signature *signature,
                                               struct mr_str name);
