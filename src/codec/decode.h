@@ -31,6 +31,7 @@ struct mr_decoded {
     yyjson_val *params;    /* the value under "params"; NULL: none */
     bool is_llm;           /* unified LLM payload (messages, prompt, input): always MR_INPUT_RAW,
                               its answer is not wrapped in {"predictions": ...} */
+    bool has_surrogates;   /* some text of the body has a lone surrogate */
 };
 
 /* Decode an application/json body.
@@ -38,8 +39,9 @@ struct mr_decoded {
  *            readable as long as *out; body_capacity bytes may be written
  * signature  of the model; kind MR_SCHEMA_NONE when it has none
  * arena      holds everything *out points to
- * returns    MR_OK; MR_E_BAD_REQUEST with place, expected and received; MR_E_TOO_LARGE;
- *            MR_E_NO_MEMORY */
+ * returns    MR_OK; MR_E_BAD_REQUEST with place, expected and received; MR_E_INVALID_PARAMETER for
+ *            what decodes but can be in no table that would pass the signature (a date with a
+ *            zone, a column twice); MR_E_TOO_LARGE; MR_E_NO_MEMORY */
 MR_MUST_CHECK mr_status mr_json_decode(char *body, size_t body_size, size_t body_capacity,
                                        const struct mr_signature *signature, struct mr_arena *arena,
                                        struct mr_decoded *out, struct mr_error *err);

@@ -1,0 +1,313 @@
+/* dataframe_split and dataframe_records: dataframe_from_parsed_json and
+ * cast_df_types_according_to_schema in mlflow/utils/proto_json_utils.py.
+ *
+ * A frame (frame.h) says which cells each column has; here the signature says which columns are
+ * wanted and as what. Columns that the signature does not name are not built: enforcement would
+ * drop them, and making them cannot fail. */
+#include "base/number.h"
+#include "codec/frame.h"
+#include "codec/json_int.h"
+
+#define NOT_WANTED UINT32_MAX
+
+/* Which column of the frame goes where in the table. */
+struct plan {
+    const struct mr_signature *signature;
+    struct mr_table *table;
+    uint32_t *targets; /* column of the frame -> column of the table */
+    uint32_t *specs;   /* column of the table -> index in the signature; NULL: the same */
+    bool *is_twice;    /* column of the frame: another one has its name too; NULL: none has */
+    struct mr_error *rejection; /* what enforcement will refuse; NULL: nothing so far */
+};
+
+/* Whether the frame's columns are those of the signature, in its order: the common case. */
+static bool is_in_order(const struct mr_frame *frame, const struct mr_signature *signature) {
+    if (frame->n_cols != signature->n_inputs || !frame->labels) return false;
+    for (size_t i = 0; i < frame->n_cols; i++) {
+        if (frame->labels[i].kind != MR_LABEL_TEXT) return false;
+        if (!mr_str_equal(frame->labels[i].name, mr_signature_name(signature, i))) return false;
+    }
+    return true;
+}
+
+/* Columns that share their name with another one. Texts and integers are told apart. */
+static mr_status find_duplicates(const struct mr_frame *frame, struct plan *plan,
+                                 struct mr_name_map *texts, struct mr_error *err) {
+    struct mr_name_map ints;
+    mr_name_map_init(&ints, frame->arena);
+    size_t n = frame->labels ? frame->n_cols : 0;
+    size_t *firsts = mr_arena_array(frame->arena, n, 2 * sizeof(*firsts));
+    if (!firsts) return mr_arena_fail(frame->arena, err);
+    for (size_t i = 0; i < n; i++) {
+        if (frame->labels[i].kind == MR_LABEL_ODD) continue;
+        bool is_text = frame->labels[i].kind == MR_LABEL_TEXT, is_new;
+        size_t index;
+        MR_TRY(
+            mr_name_map_add(is_text ? texts : &ints, frame->labels[i].name, &index, &is_new, err));
+        size_t *first = &firsts[2 * index + is_text];
+        if (is_new) *first = i;
+        if (is_new) continue;
+        if (!plan->is_twice) {
+            plan->is_twice = mr_arena_zalloc(frame->arena, n * sizeof(*plan->is_twice));
+            if (!plan->is_twice) return mr_arena_fail(frame->arena, err);
+        }
+        plan->is_twice[i] = plan->is_twice[*first] = true;
+    }
+    return MR_OK;
+}
+
+/* The signature's columns in the signature's order, as far as the frame has them. A column that
+ * the frame has twice is cast twice, as MLflow does, and refused afterwards. */
+static mr_status plan_by_name(const struct mr_frame *frame, struct plan *plan,
+                              struct mr_error *err) {
+    const struct mr_signature *signature = plan->signature;
+    struct mr_name_map labels, specs;
+    mr_name_map_init(&labels, frame->arena);
+    mr_name_map_init(&specs, frame->arena);
+    MR_TRY(find_duplicates(frame, plan, &labels, err));
+    plan->specs = mr_arena_array(frame->arena, signature->n_inputs, sizeof(*plan->specs));
+    if (!plan->specs) return mr_arena_fail(frame->arena, err);
+    size_t n = 0;
+    for (size_t i = 0; i < signature->n_inputs; i++) {
+        size_t index;
+        bool is_new;
+        struct mr_str name = mr_signature_name(signature, i);
+        if (mr_name_map_find(&labels, name) == MR_NAME_NONE) continue;
+        MR_TRY(mr_name_map_add(&specs, name, &index, &is_new, err));
+        if (is_new) plan->specs[n++] = (uint32_t)i;
+    }
+    MR_TRY(mr_table_new(frame->arena, frame->n_rows, n, plan->table, err));
+    for (size_t i = 0; i < n; i++) {
+        plan->table->columns[i].name = mr_signature_name(signature, plan->specs[i]);
+        plan->table->columns[i].is_named = true;
+    }
+    for (size_t i = 0; i < frame->n_cols; i++) {
+        bool is_text = frame->labels && frame->labels[i].kind == MR_LABEL_TEXT;
+        size_t target = is_text ? mr_name_map_find(&specs, frame->labels[i].name) : MR_NAME_NONE;
+        plan->targets[i] = target == MR_NAME_NONE ? NOT_WANTED : (uint32_t)target;
+    }
+    return MR_OK;
+}
+
+static mr_status number_label(struct mr_arena *arena, size_t i, struct mr_str *out,
+                              struct mr_error *err) {
+    static const char digits[] = "0123456789";
+    if (i < 10) {
+        *out = (struct mr_str){digits + i, 1};
+        return MR_OK;
+    }
+    char text[MR_INT_CHARS];
+    struct mr_str name = {text, mr_int_write((int64_t)i, text)};
+    name.data = mr_arena_strdup(arena, name);
+    if (!name.data) return mr_arena_fail(arena, err);
+    *out = name;
+    return MR_OK;
+}
+
+/* The first n columns of the frame as they come, under their own labels. */
+static mr_status plan_by_position(struct mr_frame *frame, struct plan *plan, size_t n,
+                                  struct mr_error *err) {
+    MR_TRY(mr_table_new(frame->arena, frame->n_rows, n, plan->table, err));
+    if (plan->signature->kind != MR_SCHEMA_NONE && frame->labels) {
+        struct mr_name_map labels;
+        mr_name_map_init(&labels, frame->arena);
+        MR_TRY(find_duplicates(frame, plan, &labels, err));
+        if (plan->is_twice) {
+            frame->raw_reason = "columns that share a name";
+            return MR_OK;
+        }
+    }
+    for (size_t i = 0; i < frame->n_cols; i++) {
+        plan->targets[i] = i < n ? (uint32_t)i : NOT_WANTED;
+        if (i >= n) continue;
+        struct mr_column *column = &plan->table->columns[i];
+        if (!frame->labels) {
+            MR_TRY(number_label(frame->arena, i, &column->name, err));
+            continue;
+        }
+        if (frame->labels[i].kind == MR_LABEL_ODD) {
+            frame->raw_reason = "column labels that are neither texts nor integers";
+            return MR_OK;
+        }
+        column->name = frame->labels[i].name;
+        column->is_named = frame->labels[i].kind == MR_LABEL_TEXT;
+    }
+    return MR_OK;
+}
+
+static mr_status make_plan(struct mr_frame *frame, struct plan *plan, struct mr_error *err) {
+    const struct mr_signature *signature = plan->signature;
+    plan->targets = mr_arena_array(frame->arena, frame->n_cols, sizeof(*plan->targets));
+    if (!plan->targets) return mr_arena_fail(frame->arena, err);
+    if (signature->kind == MR_SCHEMA_NONE) {
+        return plan_by_position(frame, plan, frame->n_cols, err);
+    }
+    if (!signature->has_names) {
+        bool is_tensor = signature->kind == MR_SCHEMA_TENSORS;
+        size_t n = frame->n_cols < signature->n_inputs || is_tensor ? frame->n_cols
+                                                                    : signature->n_inputs;
+        return plan_by_position(frame, plan, n, err);
+    }
+    if (!is_in_order(frame, signature)) return plan_by_name(frame, plan, err);
+    MR_TRY(mr_table_new(frame->arena, frame->n_rows, frame->n_cols, plan->table, err));
+    for (size_t i = 0; i < frame->n_cols; i++) {
+        plan->targets[i] = (uint32_t)i;
+        plan->table->columns[i].name = mr_signature_name(signature, i);
+        plan->table->columns[i].is_named = true;
+    }
+    return MR_OK;
+}
+
+static mr_status cast_cells(const struct mr_cells *cells, const struct plan *plan, size_t target,
+                            struct mr_arena *arena, struct mr_error *err) {
+    const struct mr_signature *signature = plan->signature;
+    struct mr_column *column = &plan->table->columns[target];
+    size_t spec = plan->specs ? plan->specs[target] : target;
+    switch (signature->kind) {
+    case MR_SCHEMA_NONE: return mr_cast_infer(cells, arena, column, err);
+    case MR_SCHEMA_COLUMNS:
+        return mr_cast_to(cells, signature->columns[spec].type, arena, column, err);
+    case MR_SCHEMA_TENSORS:
+        if (!signature->has_names) spec = 0;
+        return mr_cast_to_dtype(cells, signature->tensors[spec].dtype, arena, column, err);
+    }
+    return MR_OK;
+}
+
+/* Where two columns share a name pdf[name] is a frame: making str or datetime of it fails at once,
+ * the other types fail in enforcement. */
+static mr_status refuse_twice(const struct plan *plan, size_t target, struct mr_error *err) {
+    const struct mr_signature *signature = plan->signature;
+    mr_status status = MR_E_INVALID_PARAMETER;
+    if (signature->kind == MR_SCHEMA_COLUMNS) {
+        mr_col_type type = signature->columns[plan->specs ? plan->specs[target] : target].type;
+        if (type == MR_COL_STRING || type == MR_COL_DATETIME) status = MR_E_BAD_REQUEST;
+    }
+    return mr_fail(err, status, "column '%.*s' is given more than once",
+                   MR_STR_ARGS(plan->table->columns[target].name));
+}
+
+/* Keep what enforcement will refuse until all columns are cast, for what casting refuses comes
+ * first. Passes any other status on. */
+static mr_status reject_later(struct plan *plan, mr_status status, struct mr_arena *arena,
+                              struct mr_error *err) {
+    if (status != MR_E_INVALID_PARAMETER || plan->rejection) return status;
+    plan->rejection = mr_arena_zalloc(arena, sizeof(*plan->rejection));
+    if (!plan->rejection) return mr_arena_fail(arena, err);
+    if (err) *plan->rejection = *err;
+    return MR_OK;
+}
+
+/* Why only Python can go on with a column; NULL when C can. */
+static const char *raw_reason(const struct plan *plan, size_t target,
+                              const struct mr_cells *cells) {
+    const struct mr_column *column = &plan->table->columns[target];
+    if (column->dtype != MR_OBJECT || column->n_nulls == column->n_rows) return NULL;
+    switch (plan->signature->kind) {
+    case MR_SCHEMA_NONE: return NULL;
+    case MR_SCHEMA_COLUMNS: return "values that only Python can convert to the column's type";
+    case MR_SCHEMA_TENSORS:
+        return yyjson_is_arr(mr_cell(cells, 0)) ? NULL : "values that only numpy can convert";
+    }
+    return NULL;
+}
+
+static mr_status fill_column(struct mr_frame *frame, struct plan *plan, size_t i,
+                             struct mr_error *err) {
+    uint32_t target = plan->targets[i];
+    /* Making a column that nobody wants can fail for a lone surrogate only. */
+    if (target == NOT_WANTED && !frame->has_surrogates) return MR_OK;
+    struct mr_cells cells;
+    MR_TRY(mr_frame_cells(frame, i, &cells, err));
+    if (target == NOT_WANTED) {
+        struct mr_column unused = {.name = mr_str_from("?"), .n_rows = frame->n_rows};
+        return mr_cast_infer(&cells, frame->arena, &unused, err);
+    }
+    if (plan->is_twice && plan->is_twice[i]) {
+        MR_TRY(reject_later(plan, refuse_twice(plan, target, err), frame->arena, err));
+    }
+    mr_status status = cast_cells(&cells, plan, target, frame->arena, err);
+    if (status != MR_OK) return reject_later(plan, status, frame->arena, err);
+    frame->raw_reason = raw_reason(plan, target, &cells);
+    return MR_OK;
+}
+
+/* Tensors that a frame of scalars cannot be cast to without numpy. */
+static bool is_foreign(const struct mr_signature *signature) {
+    if (signature->kind != MR_SCHEMA_TENSORS) return false;
+    for (size_t i = 0; i < signature->n_inputs; i++) {
+        if (!signature->tensors[i].is_known || signature->tensors[i].dtype == MR_OBJECT)
+            return true;
+    }
+    return false;
+}
+
+static mr_status leave_raw(const char *reason, struct mr_decoded *out) {
+    out->input.kind = MR_INPUT_RAW;
+    out->input.raw_reason = reason;
+    return MR_OK;
+}
+
+static mr_status decode_frame(struct mr_frame *frame, const struct mr_signature *signature,
+                              struct mr_decoded *out, struct mr_error *err) {
+    if (frame->raw_reason) return leave_raw(frame->raw_reason, out);
+    struct plan plan = {.signature = signature, .table = &out->input.table};
+    MR_TRY(make_plan(frame, &plan, err));
+    for (size_t i = 0; i < frame->n_cols && !frame->raw_reason; i++) {
+        MR_TRY(fill_column(frame, &plan, i, err));
+    }
+    if (frame->raw_reason) return leave_raw(frame->raw_reason, out);
+    if (plan.rejection) {
+        if (err) *err = *plan.rejection;
+        return MR_E_INVALID_PARAMETER;
+    }
+    out->input.kind = MR_INPUT_TABLE;
+    return MR_OK;
+}
+
+mr_status mr_json_decode_split(yyjson_val *value, const struct mr_signature *signature,
+                               struct mr_arena *arena, struct mr_decoded *out,
+                               struct mr_error *err) {
+    if (!yyjson_is_obj(value)) {
+        return mr_fail(err, MR_E_BAD_REQUEST, "dataframe_split: expected an object, received a %s",
+                       mr_json_type_name(value));
+    }
+    yyjson_val *data = NULL, *columns = NULL, *index = NULL, *name;
+    yyjson_obj_iter iter = yyjson_obj_iter_with(value);
+    while ((name = yyjson_obj_iter_next(&iter))) {
+        struct mr_str key = {yyjson_get_str(name), yyjson_get_len(name)};
+        yyjson_val *item = yyjson_obj_iter_get_val(name);
+        if (mr_str_is(key, "data")) {
+            data = item;
+        } else if (mr_str_is(key, "columns")) {
+            columns = item;
+        } else if (mr_str_is(key, "index")) {
+            index = item;
+        } else {
+            return mr_fail(err, MR_E_BAD_REQUEST,
+                           "dataframe_split: unknown key '%.*s'; it has data and, if need be, "
+                           "columns and index",
+                           MR_STR_ARGS(key));
+        }
+    }
+    if (!data) return mr_fail(err, MR_E_BAD_REQUEST, "dataframe_split: the key data is missing");
+    if (is_foreign(signature)) return leave_raw("a tensor of a dtype that only numpy has", out);
+    struct mr_frame frame = {.arena = arena, .has_surrogates = out->has_surrogates};
+    MR_TRY(
+        mr_frame_read(&frame, data, columns, index, signature->has_names ? signature : NULL, err));
+    return decode_frame(&frame, signature, out, err);
+}
+
+mr_status mr_json_decode_records(yyjson_val *value, const struct mr_signature *signature,
+                                 struct mr_arena *arena, struct mr_decoded *out,
+                                 struct mr_error *err) {
+    if (!yyjson_is_arr(value)) {
+        return mr_fail(err, MR_E_BAD_REQUEST,
+                       "dataframe_records: expected a list of objects, received a %s",
+                       mr_json_type_name(value));
+    }
+    if (is_foreign(signature)) return leave_raw("a tensor of a dtype that only numpy has", out);
+    struct mr_frame frame = {.arena = arena, .has_surrogates = out->has_surrogates};
+    MR_TRY(mr_frame_read(&frame, value, NULL, NULL, signature->has_names ? signature : NULL, err));
+    return decode_frame(&frame, signature, out, err);
+}
