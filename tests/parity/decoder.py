@@ -4,7 +4,7 @@
 MLflow makes of it, both in the same shape, and `difference` says where they part:
 
     {"error_code": "BAD_REQUEST", "message": ...}
-    {"kind": "table", "n_rows": 1, "columns": [{"name", "is_named", "dtype", "values"}], "params": {}}
+    {"kind": "table", "n_rows": 1, "columns": [{"name", "is_named", "dtype", "values"}], "params"}
     {"kind": "tensor" | "tensors", "tensors": [{"name", "dtype", "shape", "values"}], "params": {}}
     {"kind": "raw", ...}          C leaves the request to MLflow's own code
     {"kind": "other", "type": T}  MLflow passes the model something that is no frame or array
@@ -17,6 +17,7 @@ import base64
 import datetime
 import io
 import json
+import logging
 import math
 import os
 import pathlib
@@ -29,6 +30,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import _validate_prediction_input
 from mlflow.pyfunc import scoring_server
 from mlflow.types.schema import ParamSchema, Schema
+
+logging.getLogger("mlflow").setLevel(logging.ERROR)  # a line for each extra column
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
