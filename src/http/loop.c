@@ -251,7 +251,11 @@ mr_status mr_http_loop_init(struct mr_http_loop *loop, const struct mr_http_opti
         status = mr_fail(err, MR_E_IO, "epoll: %s", strerror(errno));
     } else {
         int code = pthread_create(&loop->thread, NULL, run, loop);
-        if (code) status = mr_fail(err, MR_E_IO, "an I/O thread: %s", strerror(code));
+        if (code) {
+            status = mr_fail(err, MR_E_IO, "an I/O thread: %s", strerror(code));
+        } else {
+            pthread_setname_np(loop->thread, "http-io");
+        }
     }
     if (status != MR_OK) free_loop(loop);
     return status;

@@ -190,6 +190,7 @@ static mr_status start_threads(struct mr_http_server *server, struct mr_error *e
     int code = pthread_create(&server->acceptor, NULL, accept_loop, server);
     if (code) return mr_fail(err, MR_E_IO, "the acceptor thread: %s", strerror(code));
     server->has_acceptor = true;
+    pthread_setname_np(server->acceptor, "http-accept");
     return MR_OK;
 }
 
