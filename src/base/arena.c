@@ -137,8 +137,46 @@ void *mr_arena_array(struct mr_arena *arena, size_t n, size_t size) {
     return mr_arena_alloc(arena, bytes);
 }
 
+/* The newest block, with room for size bytes after its header; NULL leaves it as it is. */
+static struct block *resize_last(struct mr_arena *arena, size_t size) {
+    struct block *old = arena->last, *block;
+    size_t others = arena->held - old->size;
+    arena->is_over_cap = arena->max_bytes &&
+                         (size > arena->max_bytes || others > arena->max_bytes - size);
+    if (arena->is_over_cap) return NULL;
+    if (arena->allocator.allocate == libc_allocate) {
+        block = realloc(old, size); /* the kernel remaps large blocks instead of copying them */
+        if (!block) return NULL;
+    } else {
+        block = arena->allocator.allocate(arena->allocator.ctx, size);
+        if (!block) return NULL;
+        memcpy(block, old, old->size < size ? old->size : size);
+        arena->allocator.release(arena->allocator.ctx, old, old->size);
+    }
+    block->size = size;
+    arena->last = block;
+    arena->held = others + size;
+    return block;
+}
+
 void *mr_arena_realloc(struct mr_arena *arena, void *old, size_t old_size, size_t new_size) {
     if (old && new_size <= old_size) return old;
+    if (new_size > PTRDIFF_MAX - 4096) {
+        arena->is_over_cap = false;
+        return NULL;
+    }
+    bool has_own_block = each_is_a_block || old_size >= LARGE_BYTES;
+    size_t old_alignment = old_size >= LARGE_BYTES ? 64 : 16;
+    if (old && has_own_block && old == aligned_in(arena->last, old_alignment)) {
+        size_t alignment = new_size >= LARGE_BYTES ? 64 : 16;
+        size_t offset = (size_t)((char *)old - (char *)arena->last);
+        struct block *block = resize_last(arena, sizeof(struct block) + alignment + new_size);
+        if (!block) return NULL;
+        void *result = aligned_in(block, alignment);
+        char *kept = (char *)block + offset;
+        if (result != kept) memmove(result, kept, old_size); /* the same place is usual */
+        return result;
+    }
     void *result = mr_arena_alloc(arena, new_size);
     if (result && old) memcpy(result, old, old_size);
     return result;

@@ -37,8 +37,8 @@ void *mr_arena_zalloc(struct mr_arena *arena, size_t size); /* the same, zeroed 
 /* An array of n elements; NULL also when n * size overflows. */
 void *mr_arena_array(struct mr_arena *arena, size_t n, size_t size);
 
-/* Grow or shrink an allocation (old may be NULL); moves unless it was the last one made.
- * On NULL the old block is untouched. */
+/* Grow or shrink an allocation (old may be NULL). A large one that was the last made grows without
+ * a second copy of it in memory; others are copied. On NULL the old block is untouched. */
 void *mr_arena_realloc(struct mr_arena *arena, void *old, size_t old_size, size_t new_size);
 
 /* A NUL-terminated copy; `mr_arena_strdup` of size bytes. NULL as for alloc. */

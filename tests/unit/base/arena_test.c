@@ -57,6 +57,53 @@ static void test_cap(void **state) {
     mr_arena_free(arena);
 }
 
+/* A large allocation grows in place of itself, whoever provides the memory. */
+static void test_growing(void **state) {
+    (void)state;
+    struct counter counter = {.fail_at = -1};
+    struct mr_allocator counting = {counted_allocate, counted_release, &counter};
+    for (int round = 0; round < 2; round++) {
+        struct mr_arena *arena = mr_arena_new(0, round ? &counting : NULL);
+        size_t size = 5000;
+        unsigned char *data = mr_arena_alloc(arena, size);
+        for (size_t i = 0; i < size; i++) data[i] = (unsigned char)(i * 7);
+        while (size < 40000000) {
+            size_t wanted = size + size / 2;
+            data = mr_arena_realloc(arena, data, size, wanted);
+            assert_non_null(data);
+            assert_int_equal((uintptr_t)data % 64, 0);
+            assert_true(mr_arena_bytes(arena) < wanted + 4096);
+            size = wanted;
+        }
+        for (size_t i = 0; i < 5000; i++) assert_int_equal(data[i], (unsigned char)(i * 7));
+        assert_ptr_equal(mr_arena_realloc(arena, data, size, 5000), data);
+        data = mr_arena_realloc(arena, data, 5000, 6000); /* less than the block still has */
+        for (size_t i = 0; i < 5000; i++) assert_int_equal(data[i], (unsigned char)(i * 7));
+        char *other = mr_arena_alloc(arena, 5000);
+        unsigned char *moved = mr_arena_realloc(arena, data, 6000, 7000);
+        assert_ptr_not_equal(moved, data);
+        memset(other, 1, 5000);
+        assert_int_equal(moved[4999], (unsigned char)(4999 * 7));
+        mr_arena_free(arena);
+    }
+    assert_int_equal(counter.n_outstanding, 0);
+}
+
+static void test_growing_stops_at_the_cap(void **state) {
+    (void)state;
+    struct mr_arena *arena = mr_arena_new(100000, NULL);
+    struct mr_error err;
+    char *data = mr_arena_alloc(arena, 50000);
+    data[49999] = 'x';
+    assert_null(mr_arena_realloc(arena, data, 50000, 100000));
+    assert_int_equal(mr_arena_fail(arena, &err), MR_E_TOO_LARGE);
+    assert_null(mr_arena_realloc(arena, data, 50000, SIZE_MAX));
+    assert_int_equal(mr_arena_fail(arena, &err), MR_E_NO_MEMORY);
+    assert_int_equal(data[49999], 'x');
+    assert_non_null(mr_arena_realloc(arena, data, 50000, 90000));
+    mr_arena_free(arena);
+}
+
 static void test_failure_leaks_nothing(void **state) {
     (void)state;
     for (int fail_at = 0; fail_at < 12; fail_at++) {
@@ -104,6 +151,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alignment_and_reset),
         cmocka_unit_test(test_cap),
+        cmocka_unit_test(test_growing),
+        cmocka_unit_test(test_growing_stops_at_the_cap),
         cmocka_unit_test(test_failure_leaks_nothing),
         cmocka_unit_test(test_buf),
         cmocka_unit_test(test_long_message_is_cut_between_characters),
