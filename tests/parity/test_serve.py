@@ -6,6 +6,7 @@ error_code; its message is ours. Where MLflow crashes (a 500 that is no JSON), m
 mlrace runs with --nan=literal here, so that NaN can be compared too.
 """
 
+import concurrent.futures
 import contextlib
 import http.client
 import json
@@ -27,8 +28,14 @@ FLOAT = re.compile(rb"-?\d+(?:\.\d+(?:[eE][-+]?\d+)?|[eE][-+]?\d+)")
 class Pair:
     """Both servers with one model, each on a connection that is kept."""
 
-    def __init__(self, model, ours, theirs):
-        self.model, self._servers, self._connections = model, (ours, theirs), [None, None]
+    def __init__(self, model, ours, theirs, servers):
+        self.model, self._servers, self._stack = model, (ours, theirs), servers
+        self._connections = [None, None]
+
+    def end(self):
+        self.close(OURS)
+        self.close(THEIRS)
+        self._stack.close()
 
     def ask(self, request, which):
         """One answer; opens the connection anew where the last request ended it."""
@@ -96,25 +103,51 @@ def show(answer):
     return f"{answer.status} {answer.media_type} {answer.body[:300]!r}"
 
 
+class Pairs:
+    """The servers of one model after the other, in the order of the tests.
+
+    MLflow takes seconds to start: the next model's servers start while this one's are asked.
+    """
+
+    def __init__(self, names, start):
+        self._following = dict(zip(names, [*names[1:], None]))
+        self._start, self._background = start, concurrent.futures.ThreadPoolExecutor(1)
+        self._next, self._current = {}, None
+
+    def get(self, name):
+        if self._current is None or self._current.model.name != name:
+            self._end()
+            future = self._next.pop(name, None) or self._background.submit(self._start, name)
+            self._current = future.result()
+            if following := self._following[name]:
+                self._next[following] = self._background.submit(self._start, following)
+        return self._current
+
+    def close(self):
+        self._end()
+        for future in self._next.values():
+            future.result().end()
+        self._background.shutdown()
+
+    def _end(self):
+        ended, self._current = self._current, None
+        if ended:
+            ended.end()
+
+
 @pytest.fixture(scope="module")
-def pair_of(serve, serve_mlflow, save_model):
-    """pair_of(name of a model): its two servers; those of the model before are ended."""
-    with contextlib.ExitStack() as stack:
-        last = {}
+def pairs(request, serve, serve_mlflow, save_model):
+    def start(name):
+        folder = MODELS[name].save(save_model)
+        with contextlib.ExitStack() as stack:
+            ours = stack.enter_context(serve(folder, "--nan", "literal"))
+            theirs = stack.enter_context(serve_mlflow(folder))
+            return Pair(MODELS[name], ours, theirs, stack.pop_all())
 
-        def pair(name):
-            if name not in last:
-                last.clear()
-                stack.close()
-                folder = MODELS[name].save(save_model)
-                ours = stack.enter_context(serve(folder, "--nan", "literal"))
-                theirs = stack.enter_context(serve_mlflow(folder))
-                last[name] = Pair(MODELS[name], ours, theirs)
-                stack.callback(last[name].close, OURS)
-                stack.callback(last[name].close, THEIRS)
-            return last[name]
-
-        yield pair
+    tests = [item for item in request.session.items if item.path == request.path]
+    pairs = Pairs(list(dict.fromkeys(item.callspec.params["model"] for item in tests)), start)
+    yield pairs
+    pairs.close()
 
 
 @pytest.mark.parametrize(
@@ -125,8 +158,8 @@ def pair_of(serve, serve_mlflow, save_model):
         for request in requests_for(model)
     ],
 )
-def test_request(pair_of, model, case):
-    problem = pair_of(model).difference(case)
+def test_request(pairs, model, case):
+    problem = pairs.get(model).difference(case)
     assert problem is None, f"{problem} on {case.content_type} {case.body[:500]!r}"
 
 
@@ -177,7 +210,7 @@ def generated(draw, model):
 @pytest.mark.parametrize("model", [name for name, model in MODELS.items() if not model.is_repeat])
 @settings(max_examples=200)
 @given(data=st.data())
-def test_generated_request(pair_of, model, data):
+def test_generated_request(pairs, model, data):
     case = data.draw(generated(MODELS[model]))
-    problem = pair_of(model).difference(case)
+    problem = pairs.get(model).difference(case)
     assert problem is None, f"{problem} on {case.content_type} {case.body[:500]!r}"
