@@ -44,7 +44,10 @@ bool mr_py_truth(yyjson_val *value) {
 
 double mr_py_float(yyjson_val *value) {
     if (!yyjson_is_raw(value)) return yyjson_get_real(value);
-    return mr_py_text(value).data[0] == '-' ? -INFINITY : INFINITY;
+    /* Beyond a double; where NaN and infinities are read as well, yyjson keeps them as text too. */
+    struct mr_str text = mr_py_text(value);
+    if ((text.data[0] | 0x20) == 'n') return NAN;
+    return text.data[0] == '-' ? -INFINITY : INFINITY;
 }
 
 struct mr_str mr_py_str(yyjson_val *value, char room[MR_PY_STR_CHARS]) {
