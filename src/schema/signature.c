@@ -1,8 +1,8 @@
 #include "schema/signature.h"
 
-#include <stdlib.h>
 #include <yyjson.h>
 
+#include "schema/params.h"
 #include "schema/table.h"
 
 static const struct {
@@ -58,13 +58,15 @@ static mr_status parse_list(struct mr_str json, const char *what, struct mr_aren
                             yyjson_val **out, struct mr_error *err) {
     *out = NULL;
     if (json.size == 0) return MR_OK;
-    size_t bytes = yyjson_read_max_memory_usage(json.size, 0);
+    /* Defaults of params may be what Python's json writes: NaN, integers of any size. */
+    yyjson_read_flag flags = YYJSON_READ_ALLOW_INF_AND_NAN | YYJSON_READ_BIGNUM_AS_RAW;
+    size_t bytes = yyjson_read_max_memory_usage(json.size, flags);
     void *memory = mr_arena_alloc(arena, bytes);
     if (!memory) return mr_arena_fail(arena, err);
     yyjson_alc allocator;
     yyjson_alc_pool_init(&allocator, memory, bytes);
     yyjson_read_err fault;
-    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)json.data, json.size, 0, &allocator,
+    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)json.data, json.size, flags, &allocator,
                                        &fault);
     if (!doc) {
         return mr_fail(err, MR_E_FORMAT, "signature %s: not JSON at byte %zu: %s", what, fault.pos,
@@ -191,13 +193,12 @@ static mr_status read_param(yyjson_val *item, size_t i, struct mr_arena *arena,
         (yyjson_arr_size(shape) != 1 || yyjson_get_sint(yyjson_arr_get_first(shape)) != -1)) {
         return mr_fail(err, MR_E_FORMAT, "signature params[%zu]: expected shape null or [-1]", i);
     }
-    size_t size;
-    char *json = yyjson_val_write(fallback, 0, &size);
-    if (!json) return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
-    mr_status status = keep((struct mr_str){json, size}, arena, &out->default_json, err);
-    free(json);
-    if (status != MR_OK) return status;
-    return keep(text_of(name), arena, &out->name, err);
+    MR_TRY(keep(text_of(name), arena, &out->name, err));
+    /* ParamSpec.__init__ converts the default as it does a value of a request. */
+    mr_status status = mr_param_convert(out, fallback, arena, &out->default_json, err);
+    if (status != MR_E_INVALID_PARAMETER && status != MR_E_BAD_REQUEST) return status;
+    if (err) err->status = MR_E_FORMAT;
+    return MR_E_FORMAT;
 }
 
 static mr_status read_params(yyjson_val *list, struct mr_arena *arena, struct mr_signature *out,
