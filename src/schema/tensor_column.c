@@ -1,7 +1,6 @@
 #include "schema/tensor_column.h"
 
 #include <math.h>
-#include <yyjson.h>
 
 #include "base/utf8.h"
 #include "schema/numpy_datetime.h"
@@ -96,20 +95,6 @@ static mr_status spread_dates(const struct mr_tensor_slice *slice, struct mr_are
     return MR_OK;
 }
 
-static mr_status spread_bools(const struct mr_tensor_slice *slice, struct mr_arena *arena,
-                              struct mr_column *column, struct mr_error *err) {
-    const uint8_t *from = slice->tensor->values;
-    yyjson_val **to = mr_arena_array(arena, (size_t)slice->n, sizeof(*to));
-    yyjson_val *both = mr_arena_array(arena, 2, sizeof(*both));
-    if (!to || !both) return mr_arena_fail(arena, err);
-    unsafe_yyjson_set_bool(&both[0], false);
-    unsafe_yyjson_set_bool(&both[1], true);
-    for (int64_t i = 0; i < slice->n; i++) to[i] = is_present(slice, i) ? &both[*from++] : NULL;
-    column->dtype = MR_OBJECT;
-    column->values = to;
-    return MR_OK;
-}
-
 static void count_nulls(struct mr_column *column) {
     bool has_nulls = column->dtype == MR_FLOAT64 || column->dtype == MR_FLOAT32 ||
                      column->dtype == MR_DATETIME;
@@ -129,8 +114,6 @@ mr_status mr_tensor_column(const struct mr_tensor_slice *slice, struct mr_arena 
     if (dtype == MR_STRING || dtype == MR_BINARY) return texts(slice, arena, column, err);
     if (!slice->present) {
         status = copy(slice, arena, column, err);
-    } else if (dtype == MR_BOOL) {
-        status = spread_bools(slice, arena, column, err);
     } else if (dtype == MR_DATETIME) {
         status = spread_dates(slice, arena, column, err);
     } else {

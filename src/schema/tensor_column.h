@@ -16,8 +16,8 @@ struct mr_tensor_slice {
 };
 
 /* A column of those elements. Rows without a value are NaN, NaT or null, which turns integers and
- * float32 into float64 and booleans into objects, as in pandas. Shares the array's memory where it
- * can.
+ * float32 into float64, as in pandas; booleans must all be there. Shares the array's memory where
+ * it can.
  * column   name and is_named are left alone; a text that pandas' str type refuses (a lone
  *          surrogate) is MR_E_INVALID_PARAMETER
  * returns  MR_OK, MR_E_INVALID_PARAMETER, MR_E_TOO_LARGE, MR_E_NO_MEMORY */
