@@ -42,7 +42,7 @@ static const char help[] =
     "  mlrace serve -m examples/iris/model\n"
     "  mlrace serve -m ./model -h 0.0.0.0 -p 8080 --max-body 1G\n"
     "  curl http://127.0.0.1:5000/invocations -H 'Content-Type: application/json' \\\n"
-    "       -d '{\"inputs\": [[5.1, 3.5, 1.4, 0.2]]}'\n";
+    "       -d '{\"dataframe_records\": [{\"a\": 1.5, \"b\": 2.5}]}'\n";
 
 struct config {
     const char *model_uri;
