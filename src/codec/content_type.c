@@ -49,6 +49,12 @@ mr_status mr_format_find(struct mr_str content_type, mr_format *out, struct mr_e
                    {"text/csv", MR_FORMAT_CSV},
                    {"application/csv", MR_FORMAT_CSV},
                    {"application/vnd.apache.parquet", MR_FORMAT_PARQUET}};
+    /* MLflow fails with a Python exception here. */
+    if (content_type.size == 0) {
+        return mr_fail(err, MR_E_BAD_REQUEST,
+                       "the request has no Content-Type header: expected application/json, "
+                       "text/csv or application/vnd.apache.parquet");
+    }
     struct mr_str rest = content_type;
     struct mr_str type = next_part(&rest);
     while (rest.size) {
@@ -62,8 +68,7 @@ mr_status mr_format_find(struct mr_str content_type, mr_format *out, struct mr_e
         }
     }
     return mr_fail(err, MR_E_MEDIA_TYPE,
-                   "%s content type%s%.*s%s: expected application/json, text/csv or "
+                   "unsupported content type '%.*s': expected application/json, text/csv or "
                    "application/vnd.apache.parquet",
-                   type.size ? "unsupported" : "no", type.size ? " '" : "", MR_STR_ARGS(type),
-                   type.size ? "'" : "");
+                   MR_STR_ARGS(type));
 }

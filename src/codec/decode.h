@@ -21,7 +21,7 @@ typedef enum mr_format {
 
 /* Which format a Content-Type header asks for. content_type: the header's value; size 0 = none.
  * Media types and charset names are compared without case; an empty parameter is ignored.
- * returns  MR_OK; MR_E_MEDIA_TYPE with the types that would do */
+ * returns  MR_OK; MR_E_MEDIA_TYPE with the types that would do; MR_E_BAD_REQUEST: no header */
 MR_MUST_CHECK mr_status mr_format_find(struct mr_str content_type, mr_format *out,
                                        struct mr_error *err);
 
