@@ -75,7 +75,7 @@ static step finish(struct mr_http_connection *connection) {
     /* Closing a socket that has unread bytes resets the connection, and the client may lose the
      * response it has not read yet (RFC 9112 section 9.6). */
     bool has_unread = loop->at < loop->end || connection->can_read;
-    if (connection->is_eof || !(connection->has_refused || has_unread)) return STEP_CLOSE;
+    if (connection->is_eof || !(connection->is_closing || has_unread)) return STEP_CLOSE;
     shutdown(connection->fd, SHUT_WR);
     loop->at = loop->end = 0;
     mr_http_loop_move(connection, MR_HTTP_LINGER);
@@ -148,8 +148,8 @@ static step respond(struct mr_http_connection *connection, const struct mr_http_
     struct mr_http_loop *loop = connection->loop;
     /* Not is_draining: a handler may have run while the stop began. */
     if (atomic_load_explicit(&loop->drain_deadline_ms, memory_order_relaxed))
-        connection->has_refused = true;
-    if (connection->has_refused) connection->is_keep_alive = false;
+        connection->is_closing = true;
+    if (connection->is_closing) connection->is_keep_alive = false;
     struct mr_http_reply reply = {.status = response->status,
                                   .content_type = response->content_type,
                                   .content_length = response->body.size,
@@ -180,7 +180,7 @@ static step refuse(struct mr_http_connection *connection) {
     struct mr_http_response response = {.status = mr_status_http(loop->err.status),
                                         .content_type = "application/json",
                                         .body = {body, (size_t)size}};
-    connection->has_refused = true;
+    connection->is_closing = true;
     loop->at = loop->end = 0;
     return respond(connection, &response, (struct mr_str){NULL, 0});
 }
@@ -366,7 +366,7 @@ static step begin_request(struct mr_http_connection *connection, size_t size) {
     if (head->is_chunked || arrived < head->content_length) {
         /* Whoever waits for 100 to send a body nobody wants is told so instead. */
         if (head->expects_continue && !arrived && connection->found.status != 200) {
-            connection->has_refused = true;
+            connection->is_closing = true;
             return answer_without_handler(connection, head, connection->found);
         }
         return begin_body(connection, text);
