@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,6 +44,8 @@ static const char help[] =
     "  mlrace serve -m ./model -h 0.0.0.0 -p 8080 --max-body 1G\n"
     "  curl http://127.0.0.1:5000/invocations -H 'Content-Type: application/json' \\\n"
     "       -d '{\"dataframe_records\": [{\"a\": 1.5, \"b\": 2.5}]}'\n";
+
+#define MAX_CONNECTIONS 10000
 
 struct config {
     const char *model_uri;
@@ -148,6 +151,16 @@ static int wait_for_signal(const sigset_t *set) {
     return signal_number;
 }
 
+/* Each connection is a descriptor, and shells still give 1024. Where the hard limit is lower than
+ * wanted, the acceptor waits for connections to close. */
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= MAX_CONNECTIONS + 100) return;
+    limit.rlim_cur = limit.rlim_max < MAX_CONNECTIONS + 100 ? limit.rlim_max
+                                                            : MAX_CONNECTIONS + 100;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static mr_status start_http(const struct config *config, struct mr_endpoints *endpoints,
                             struct mr_http_server **server, struct mr_error *err) {
     size_t n_routes;
@@ -164,7 +177,7 @@ static mr_status start_http(const struct config *config, struct mr_endpoints *en
         .max_request_bytes = config->max_body_bytes * 20 + ((size_t)64 << 20),
         .read_timeout_ms = timeout_ms,
         .idle_timeout_ms = 120 * 1000,
-        .max_connections = 10000,
+        .max_connections = MAX_CONNECTIONS,
         .server_header = "mlrace/" MR_VERSION,
         .routes = routes,
         .n_routes = n_routes,
@@ -181,7 +194,8 @@ static int serve(const struct config *config) {
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN); /* a log that nobody reads must not end the server */
+    raise_descriptor_limit();
 
     struct mr_error err = {0};
     struct mr_model *model;
