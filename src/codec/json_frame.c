@@ -265,6 +265,21 @@ static mr_status decode_frame(struct mr_frame *frame, const struct mr_signature 
     return MR_OK;
 }
 
+/* The row that pandas finds under the label 0, -1 when there is not exactly one; *is_odd: a label
+ * is neither a number nor a text. */
+static int64_t row_of_label_0(yyjson_val *index, bool *is_odd) {
+    int64_t row = -1;
+    size_t i, n, n_zeros = 0;
+    yyjson_val *label;
+    yyjson_arr_foreach(index, i, n, label) {
+        *is_odd |= !yyjson_is_num(label) && !yyjson_is_str(label);
+        if (!yyjson_is_num(label) || yyjson_get_num(label) != 0) continue;
+        row = (int64_t)i;
+        n_zeros++;
+    }
+    return n_zeros == 1 ? row : -1;
+}
+
 mr_status mr_json_decode_split(yyjson_val *value, const struct mr_signature *signature,
                                struct mr_arena *arena, struct mr_decoded *out,
                                struct mr_error *err) {
@@ -295,7 +310,13 @@ mr_status mr_json_decode_split(yyjson_val *value, const struct mr_signature *sig
     struct mr_frame frame = {.arena = arena, .has_surrogates = out->has_surrogates};
     MR_TRY(
         mr_frame_read(&frame, data, columns, index, signature->has_names ? signature : NULL, err));
-    return decode_frame(&frame, signature, out, err);
+    MR_TRY(decode_frame(&frame, signature, out, err));
+    if (signature->kind == MR_SCHEMA_TENSORS && yyjson_arr_size(index)) {
+        bool is_odd = false;
+        out->input.table.row_of_label_0 = row_of_label_0(index, &is_odd);
+        if (is_odd) return leave_raw("row labels that are neither numbers nor texts", out);
+    }
+    return MR_OK;
 }
 
 mr_status mr_json_decode_records(yyjson_val *value, const struct mr_signature *signature,

@@ -78,7 +78,8 @@ static mr_status enforce_named(const struct mr_signature *signature, struct mr_i
         if (input->kind == MR_INPUT_TABLE) {
             const struct mr_column *column = mr_table_find(&input->table, spec->name);
             if (!column) return fail_missing(spec, err);
-            MR_TRY(mr_column_to_tensor(column, spec, arena, &tensors[i], &input->raw_reason, err));
+            MR_TRY(mr_column_to_tensor(&input->table, column, spec, arena, &tensors[i],
+                                       &input->raw_reason, err));
             if (input->raw_reason) continue;
         } else {
             /* One array is taken for the only input. */

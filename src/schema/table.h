@@ -34,6 +34,8 @@ struct mr_table {
     int64_t n_rows;
     size_t n_cols;
     struct mr_column *columns; /* in the order the model gets them */
+    int64_t row_of_label_0;    /* -1: no row is labelled 0, or more than one. Labels count from 0
+                                  unless    a request gives others; only signatures of tensors ask */
 };
 
 #define MR_MAX_DIMS 64 /* numpy 2's own limit */
@@ -43,7 +45,7 @@ struct mr_tensor {
     mr_dtype dtype;
     size_t n_dims; /* 0: a scalar */
     const int64_t *shape;
-    int64_t n_values;   /* product of the shape */
+    int64_t n_values; /* product of the shape */
     /* In C order. MR_STRING, MR_BINARY: struct mr_str each; MR_OBJECT: `yyjson_val *` each. */
     const void *values;
 };

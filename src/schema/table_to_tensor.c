@@ -184,16 +184,16 @@ static mr_status stack_lists(const struct mr_column *column, const struct mr_ten
     return set_spec_shape(out, spec, column->n_rows, arena, err);
 }
 
-static mr_status lists(const struct mr_column *column, const struct mr_tensor_spec *spec,
-                       struct mr_arena *arena, struct mr_tensor *out, const char **raw_reason,
-                       struct mr_error *err) {
+static mr_status lists(const struct mr_column *column, int64_t row_of_label_0,
+                       const struct mr_tensor_spec *spec, struct mr_arena *arena,
+                       struct mr_tensor *out, const char **raw_reason, struct mr_error *err) {
     yyjson_val *const *cells = column->values;
-    yyjson_val *first = yyjson_arr_get_first(cells[0]);
+    yyjson_val *first = yyjson_arr_get_first(cells[row_of_label_0]);
     if (!first || yyjson_is_null(first) || yyjson_is_ctn(first)) {
         return fail(column, "lists of values", "a list that does not begin with one", err);
     }
-    size_t width = yyjson_arr_size(cells[0]);
-    for (int64_t i = 1; i < column->n_rows; i++) {
+    size_t width = yyjson_arr_size(cells[row_of_label_0]);
+    for (int64_t i = 0; i < column->n_rows; i++) {
         if (yyjson_is_arr(cells[i]) && !yyjson_is_arr(yyjson_arr_get_first(cells[i]))) continue;
         /* numpy.vstack takes a single value for a row of one, and a list of lists for rows. */
         if (!yyjson_is_arr(cells[i]) && width != 1) {
@@ -205,25 +205,30 @@ static mr_status lists(const struct mr_column *column, const struct mr_tensor_sp
     return stack_lists(column, spec, arena, out, raw_reason, err);
 }
 
-mr_status mr_column_to_tensor(const struct mr_column *column, const struct mr_tensor_spec *spec,
-                              struct mr_arena *arena, struct mr_tensor *out,
-                              const char **raw_reason, struct mr_error *err) {
+mr_status mr_column_to_tensor(const struct mr_table *table, const struct mr_column *column,
+                              const struct mr_tensor_spec *spec, struct mr_arena *arena,
+                              struct mr_tensor *out, const char **raw_reason,
+                              struct mr_error *err) {
     bool has_free_dim = false;
     for (size_t i = 1; i < spec->n_dims; i++) has_free_dim |= spec->shape[i] == -1;
     if (spec->n_dims == 0 || spec->shape[0] != -1 || has_free_dim) {
         return fail(column, "an array, because only the first dimension of a DataFrame is free",
                     "a DataFrame", err);
     }
-    if (column->n_rows == 0) return fail(column, "at least one row", "none", err);
+    /* MLflow looks at pd_series[0], a label, to see what the column holds. */
+    int64_t row = table->row_of_label_0;
+    if (column->n_rows == 0 || row < 0) {
+        return fail(column, "one row with the label 0", "none, or several", err);
+    }
     if (column->dtype == MR_DATETIME) return fail(column, "values or lists", "dates", err);
     if (column->dtype != MR_OBJECT) {
         return single_values(column, spec, arena, out, raw_reason, err);
     }
-    yyjson_val *first = *(yyjson_val *const *)column->values;
+    yyjson_val *first = ((yyjson_val *const *)column->values)[row];
     if (first && (yyjson_is_null(first) || yyjson_is_obj(first))) {
         return fail(column, "values or lists", yyjson_is_null(first) ? "null" : "a dict", err);
     }
-    return first && yyjson_is_arr(first) ? lists(column, spec, arena, out, raw_reason, err)
+    return first && yyjson_is_arr(first) ? lists(column, row, spec, arena, out, raw_reason, err)
                                          : single_values(column, spec, arena, out, raw_reason, err);
 }
 
@@ -256,7 +261,7 @@ mr_status mr_table_to_tensor(const struct mr_table *table, const struct mr_tenso
                        table->n_cols);
     }
     if (table->n_cols == 1) {
-        return mr_column_to_tensor(table->columns, spec, arena, out, raw_reason, err);
+        return mr_column_to_tensor(table, table->columns, spec, arena, out, raw_reason, err);
     }
     if (spec->n_dims != 2 || spec->shape[0] != -1 || spec->shape[1] != (int64_t)table->n_cols) {
         return mr_fail(err, MR_E_INVALID_PARAMETER,
