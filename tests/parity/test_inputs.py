@@ -124,7 +124,7 @@ def payloads(draw):
 FORMATS = st.sampled_from(["inputs", "instances"])
 
 
-@examples(400)
+@examples(250)
 @hypothesis.given(FORMATS, payloads())
 def test_without_signature(tool, key, payload):
     check(tool, {key: payload})
@@ -151,13 +151,13 @@ def is_numeric(schema):
     return all(np.dtype(spec.type).kind in "biuf" for spec in schema.inputs)
 
 
-@examples(700)
+@examples(350)
 @hypothesis.given(FORMATS, payloads(), tensor_schemas())
 def test_tensor_signature(tool, key, payload, schema):
     check(tool, {key: payload}, schema, may_be_raw=not is_numeric(schema))
 
 
-@examples(700)
+@examples(350)
 @hypothesis.given(st.sampled_from(DTYPES), arrays(), st.booleans())
 def test_each_dtype(tool, dtype, value, is_named):
     """Every value in every dtype, of the shape that fits."""
@@ -183,7 +183,7 @@ def column_schemas(draw):
     return Schema([ColSpec(draw(types)) for _ in range(draw(st.integers(1, 3)))])
 
 
-@examples(700)
+@examples(350)
 @hypothesis.given(FORMATS, payloads(), column_schemas())
 def test_column_signature(tool, key, payload, schema):
     numbers = ("integer", "long", "float", "double")
@@ -219,7 +219,7 @@ def tables(draw):
     return schema, [[cell(schema.inputs[0]) for _ in names] for _ in range(n_rows)]
 
 
-@examples(700)
+@examples(350)
 @hypothesis.given(FORMATS, tables())
 def test_table_that_fits(tool, key, table):
     schema, payload = table
@@ -294,3 +294,35 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_case(tool, name):
     check(tool, *CASES[name], may_be_raw=name == "missing bool")
+
+
+# --- frames for signatures of tensors ------------------------------------------------------------
+
+
+@st.composite
+def frames(draw):
+    """A body with dataframe_split or dataframe_records, and a signature of tensors."""
+    names = draw(st.lists(NAMES, unique=True, min_size=1))
+    n_rows = draw(st.integers(0, 3))
+    dtype = draw(st.sampled_from(["bool", *INTEGERS, *FLOATS, "str", "bytes", "datetime64[ns]"]))
+    leaf = draw(st.one_of(LEAVES, st.just(st.one_of(NUMBERS["small ints"], NUMBERS["short floats"]))))
+    width = draw(st.integers(0, 4))
+    cell = draw(st.sampled_from([leaf, st.lists(leaf, min_size=width, max_size=width), st.lists(leaf, max_size=2), arrays(2)]))
+    rows = [[draw(cell) for _ in names] for _ in range(n_rows)]
+    if draw(st.booleans()):
+        body = {"dataframe_records": [dict(zip(names, row)) for row in rows]}
+    else:
+        body = {"dataframe_split": {"columns": names, "data": rows}}
+        if draw(st.integers(0, 3)) == 0:
+            label = st.one_of(st.integers(-1, 3), st.sampled_from(["0", "a"]))
+            body["dataframe_split"]["index"] = draw(st.lists(label, min_size=n_rows, max_size=n_rows))
+    shape = draw(st.sampled_from([(-1,), (-1, 1), (-1, width), (-1, 2, width // 2), (-1, len(names)), (-1, -1), (2, -1), ()]))
+    schema = [TensorSpec(np.dtype(dtype), shape, name) for name in (names if draw(st.booleans()) else [None])]
+    return body, Schema(schema)
+
+
+@examples(350)
+@hypothesis.given(frames())
+def test_frame_for_tensors(tool, frame):
+    body, schema = frame
+    check(tool, body, schema)

@@ -93,14 +93,14 @@ def requests(draw):
     return schema, params
 
 
-@examples(1200)
+@examples(800)
 @hypothesis.given(requests())
 def test_params(tool, request):
     schema, params = request
     check(tool, params, schema)
 
 
-@examples(800)
+@examples(600)
 @hypothesis.given(DATES)
 def test_dates(tool, text):
     check(tool, {"p": text}, ParamSchema([ParamSpec("p", "datetime", "2020-01-01")]))
