@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/half.h"
 #include "base/number.h"
 #include "base/utf8.h"
 
@@ -63,15 +64,6 @@ static void encode_double(double value, bool is_nan_literal, struct mr_buf *buf)
     }
 }
 
-static double half_to_double(uint16_t half) {
-    int exponent = half >> 10 & 31;
-    double fraction = half & 1023;
-    double magnitude = exponent == 31  ? (fraction != 0 ? NAN : INFINITY)
-                       : exponent == 0 ? ldexp(fraction, -24)
-                                       : ldexp(fraction + 1024, exponent - 25);
-    return half & 0x8000 ? -magnitude : magnitude;
-}
-
 /* Values [from, from + n) of one dtype, as ndarray.tolist() followed by json.dump writes them:
  * float32 widened to Python's float, datetime64[ns] as integers. */
 static void encode_values(const struct mr_tensor *tensor, int64_t from, int64_t n,
@@ -95,7 +87,8 @@ static void encode_values(const struct mr_tensor *tensor, int64_t from, int64_t 
             mr_buf_format(buf, "%llu", (unsigned long long)((const uint64_t *)tensor->values)[i]);
             break;
         case MR_FLOAT16:
-            encode_double(half_to_double(((const uint16_t *)tensor->values)[i]), is_literal, buf);
+            encode_double(mr_half_to_double(((const uint16_t *)tensor->values)[i]), is_literal,
+                          buf);
             break;
         case MR_FLOAT32:
             encode_double((double)((const float *)tensor->values)[i], is_literal, buf);

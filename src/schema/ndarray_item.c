@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/half.h"
 #include "schema/numpy_datetime.h"
 #include "schema/py_value.h"
 
@@ -76,28 +77,6 @@ static mr_item_result store_uint64(yyjson_val *value, uint64_t *out) {
     if (result == MR_ITEM_RANGE && kind == MR_PY_STR) return text_to_uint64(mr_py_text(value), out);
     if (result == MR_ITEM_OK) *out = (uint64_t)number;
     return result;
-}
-
-/* npy_doublebits_to_halfbits: round once, from the double. */
-uint16_t mr_half_from_double(double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof(bits));
-    uint16_t sign = (uint16_t)(bits >> 48 & 0x8000);
-    int exponent = (int)(bits >> 52 & 0x7FF) - 1023;
-    uint64_t fraction = bits & 0xFFFFFFFFFFFFFu;
-    if (exponent == 1024) { /* inf and NaN; a NaN's payload must not become an infinity */
-        uint16_t payload = (uint16_t)(fraction >> 42);
-        return (uint16_t)(sign | 0x7C00 | (fraction && !payload ? 1 : payload));
-    }
-    if (exponent > 15) return sign | 0x7C00;
-    if (exponent < -25) return sign;
-    int shift = exponent < -14 ? 42 + (-14 - exponent) : 42;
-    uint64_t mantissa = fraction | (exponent < -14 ? (uint64_t)1 << 52 : 0);
-    uint64_t half = (uint64_t)1 << (shift - 1);
-    uint64_t kept = mantissa >> shift, rest = mantissa & ((half << 1) - 1);
-    if (exponent >= -14) kept += (uint64_t)(exponent + 15) << 10;
-    if (rest > half || (rest == half && kept & 1)) kept++; /* may carry into the exponent */
-    return (uint16_t)(sign | kept);
 }
 
 /* UNICODE_getitem drops trailing NULs. */

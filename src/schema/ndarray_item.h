@@ -28,9 +28,6 @@ mr_item_result mr_item_double(yyjson_val *value, double *out);
 /* int(value) when it is from low to high. */
 mr_item_result mr_item_int(yyjson_val *value, int64_t low, int64_t high, int64_t *out);
 
-/* The nearest binary16 of a double, ties to even. */
-uint16_t mr_half_from_double(double value);
-
 /* A value as it comes out of an array of that dtype again, as a JSON value: 1 in a float64 array
  * becomes 1.0, in an array of texts "1". NULL: out of memory. */
 yyjson_val *mr_item_via(yyjson_val *value, mr_dtype dtype, struct mr_arena *arena);

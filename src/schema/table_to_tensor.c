@@ -1,5 +1,6 @@
 #include "schema/table_to_tensor.h"
 
+#include "base/half.h"
 #include "schema/ndarray.h"
 #include "schema/ndarray_item.h"
 #include "schema/py_value.h"

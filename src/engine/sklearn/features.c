@@ -3,6 +3,7 @@
 #include <math.h>
 #include <yyjson.h>
 
+#include "base/half.h"
 #include "base/number.h"
 
 /* Names ------------------------------------------------------------------------------------ */
@@ -192,15 +193,6 @@ mr_status mr_sk_features_init(const struct mr_sk_feature_spec *spec, const struc
 
 /* Values ----------------------------------------------------------------------------------- */
 
-static double from_half(uint16_t half) {
-    int exponent = half >> 10 & 31;
-    double fraction = half & 1023;
-    double value = exponent == 31  ? (fraction != 0 ? NAN : INFINITY)
-                   : exponent == 0 ? ldexp(fraction, -24)
-                                   : ldexp(fraction + 1024, exponent - 25);
-    return half & 0x8000 ? -value : value;
-}
-
 /* float(bytes) in Python takes ASCII only, float(str) any decimal digits. */
 static bool parse_text(struct mr_str text, bool is_bytes, double *out) {
     for (size_t i = 0; is_bytes && i < text.size; i++) {
@@ -244,7 +236,7 @@ static bool read_value(mr_dtype dtype, const void *values, int64_t i, double *ou
     case MR_UINT16: *out = ((const uint16_t *)values)[i]; return true;
     case MR_UINT32: *out = ((const uint32_t *)values)[i]; return true;
     case MR_UINT64: *out = (double)((const uint64_t *)values)[i]; return true;
-    case MR_FLOAT16: *out = from_half(((const uint16_t *)values)[i]); return true;
+    case MR_FLOAT16: *out = mr_half_to_double(((const uint16_t *)values)[i]); return true;
     case MR_FLOAT32: *out = ((const float *)values)[i]; return true;
     case MR_FLOAT64: *out = ((const double *)values)[i]; return true;
     case MR_OBJECT: return read_json(((const yyjson_val *const *)values)[i], out);

@@ -8,21 +8,8 @@
 
 #include <math.h>
 
+#include "arena_fixture.h"
 #include "codec/encode.h"
-
-static struct mr_arena *arena;
-
-static int setup(void **state) {
-    (void)state;
-    arena = mr_arena_new(0, NULL);
-    return arena ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    mr_arena_free(arena);
-    return 0;
-}
 
 static void tensor_is_written_as(mr_dtype dtype, const void *values, size_t n_dims,
                                  const int64_t *shape, bool is_nan_literal, const char *expected) {
@@ -98,5 +85,5 @@ int main(void) {
         cmocka_unit_test(test_shapes),
         cmocka_unit_test(test_error),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
 }

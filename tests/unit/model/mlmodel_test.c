@@ -5,21 +5,8 @@
 
 #include <cmocka.h>
 
+#include "arena_fixture.h"
 #include "model/mlmodel.h"
-
-static struct mr_arena *arena;
-
-static int setup(void **state) {
-    (void)state;
-    arena = mr_arena_new(0, NULL);
-    return arena ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    mr_arena_free(arena);
-    return 0;
-}
 
 static mr_status parse(const char *text, struct mr_mlmodel *out, struct mr_error *err) {
     return mr_mlmodel_parse(mr_str_from(text), arena, out, err);
@@ -81,5 +68,5 @@ int main(void) {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_refused),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
 }

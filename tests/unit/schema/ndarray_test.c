@@ -219,29 +219,6 @@ static void test_floats(void **state) {
     refuse("[{}]", MR_FLOAT64, "inputs[0]: expected float64, received a dict of 0");
 }
 
-/* numpy: np.float16(x).view(np.uint16) */
-static void test_halves(void **state) {
-    (void)state;
-    assert_int_equal(mr_half_from_double(0), 0);
-    assert_int_equal(mr_half_from_double(-0.0), 0x8000);
-    assert_int_equal(mr_half_from_double(1), 0x3C00);
-    assert_int_equal(mr_half_from_double(300.7), 0x5CB3);
-    assert_int_equal(mr_half_from_double(65504), 0x7BFF);
-    assert_int_equal(mr_half_from_double(65519.9), 0x7BFF);
-    assert_int_equal(mr_half_from_double(65520), 0x7C00);
-    assert_int_equal(mr_half_from_double(-1e300), 0xFC00);
-    assert_int_equal(mr_half_from_double(NAN), 0x7E00);
-    assert_int_equal(mr_half_from_double(INFINITY), 0x7C00);
-    assert_int_equal(mr_half_from_double(0x1p-24), 0x0001);
-    assert_int_equal(mr_half_from_double(0x1p-25), 0x0000);      /* a tie, to even */
-    assert_int_equal(mr_half_from_double(0x1.001p-25), 0x0001);  /* above the tie */
-    assert_int_equal(mr_half_from_double(0x1.8p-24), 0x0002);    /* a tie, to even */
-    assert_int_equal(mr_half_from_double(0x1.ffcp-15), 0x0400);  /* rounds up to normal */
-    assert_int_equal(mr_half_from_double(1 + 0x1p-11), 0x3C00);  /* a tie, to even */
-    assert_int_equal(mr_half_from_double(1 + 0x3p-11), 0x3C02);  /* a tie, to even */
-    assert_int_equal(mr_half_from_double(5e-324), 0x0000);
-}
-
 static void test_texts(void **state) {
     (void)state;
     struct mr_tensor tensor = cast("[\"a\\u0000b\\u0000\", 1, 1.0, -1e22, true, null, {}, "
@@ -312,7 +289,6 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_depth, setup, teardown),
         cmocka_unit_test_setup_teardown(test_integers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_floats, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_halves, setup, teardown),
         cmocka_unit_test_setup_teardown(test_texts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dates, setup, teardown),
         cmocka_unit_test_setup_teardown(test_truth, setup, teardown),

@@ -5,21 +5,8 @@
 
 #include <cmocka.h>
 
+#include "arena_fixture.h"
 #include "schema/signature.h"
-
-static struct mr_arena *arena;
-
-static int setup(void **state) {
-    (void)state;
-    arena = mr_arena_new(0, NULL);
-    return arena ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    mr_arena_free(arena);
-    return 0;
-}
 
 static mr_status read(const char *inputs, const char *params, struct mr_signature *out,
                       struct mr_error *err) {
@@ -126,5 +113,5 @@ int main(void) {
         cmocka_unit_test(test_params),  cmocka_unit_test(test_absent),
         cmocka_unit_test(test_refused),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
 }
