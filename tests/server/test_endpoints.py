@@ -135,7 +135,7 @@ def test_a_trailing_slash_redirects(iris_server):
         ),
         (
             json.dumps({"dataframe_records": [RECORDS[0], {**RECORDS[1], COLUMNS[2]: "tall"}]}),
-            "INVALID_PARAMETER_VALUE",
+            "BAD_REQUEST",
             [COLUMNS[2], "double", "tall"],
         ),
     ],
