@@ -1,7 +1,6 @@
 """mlrace and a real `mlflow models serve` asked the same, over HTTP, for each model of models.py.
 
-A success must be the same bytes; only the digits of floats may differ, by 1e-12 of their value,
-since BLAS adds up in an order of its own. An error must have the same status, media type and
+A success must be the same bytes; only the digits of floats may differ, by the model's tolerance. An error must have the same status, media type and
 error_code; its message is ours. Where MLflow crashes (a 500 that is no JSON), mlrace must say 4xx.
 mlrace runs with --nan=literal here, so that NaN can be compared too.
 """
@@ -20,7 +19,6 @@ from hypothesis import given, settings
 from cases import CSV, Request, by_column, csv_text, records, requests_for, split
 from models import MODELS
 
-TOLERANCE = 1e-12
 OURS, THEIRS = 0, 1
 FLOAT = re.compile(rb"-?\d+(?:\.\d+(?:[eE][-+]?\d+)?|[eE][-+]?\d+)")
 
@@ -67,7 +65,7 @@ class Pair:
         theirs = self.ask(request.instead or request, THEIRS)
         if theirs.status >= 500 and theirs.media_type != "application/json":
             return None if is_client_error(ours) else f"{show(ours)}, expected 4xx for a crash"
-        return difference(ours, theirs)
+        return difference(ours, theirs, self.model.tolerance)
 
 
 def is_client_error(answer):
@@ -76,7 +74,7 @@ def is_client_error(answer):
     return answer.media_type == "text/plain" or "error_code" in answer.json()
 
 
-def difference(ours, theirs):
+def difference(ours, theirs, tolerance):
     if (ours.status, ours.media_type) != (theirs.status, theirs.media_type):
         return f"{show(ours)}, MLflow: {show(theirs)}"
     if theirs.status >= 400:
@@ -86,15 +84,17 @@ def difference(ours, theirs):
         if ours_json.get("error_code") == code and isinstance(ours_json.get("message"), str):
             return None
         return f"{show(ours)}, MLflow: {code}"
-    return None if same_bytes(ours.body, theirs.body) else f"{show(ours)}, MLflow: {show(theirs)}"
+    if same_bytes(ours.body, theirs.body, tolerance):
+        return None
+    return f"{show(ours)}, MLflow: {show(theirs)}"
 
 
-def same_bytes(ours, theirs):
+def same_bytes(ours, theirs, tolerance):
     if FLOAT.sub(b"#", ours) != FLOAT.sub(b"#", theirs):
         return False
     pairs = zip(FLOAT.findall(ours), FLOAT.findall(theirs))
     return all(
-        a == b or math.isclose(float(a), float(b), rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+        a == b or math.isclose(float(a), float(b), rel_tol=tolerance, abs_tol=tolerance)
         for a, b in pairs
     )
 
