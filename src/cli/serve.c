@@ -1,4 +1,5 @@
 /* `mlrace serve`: load a model, listen, answer until a signal says stop. */
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -161,6 +162,13 @@ static void raise_descriptor_limit(void) {
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* glibc learns to keep large blocks after the first one is freed; a server would never again give
+ * back what one large request took. */
+static void give_back_large_blocks(void) {
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 4 << 20);
+}
+
 static mr_status start_http(const struct config *config, struct mr_endpoints *endpoints,
                             struct mr_http_server **server, struct mr_error *err) {
     size_t n_routes;
@@ -196,6 +204,7 @@ static int serve(const struct config *config) {
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN); /* a log that nobody reads must not end the server */
     raise_descriptor_limit();
+    give_back_large_blocks();
 
     struct mr_error err = {0};
     struct mr_model *model;
