@@ -1,4 +1,3 @@
-#include "base/name_map.h"
 #include "codec/json_tensor_int.h"
 #include "schema/py_value.h"
 #include "schema/tensor_column.h"
@@ -117,10 +116,10 @@ mr_status mr_job_stacks(struct mr_tensor_job *job, yyjson_val *list, struct mr_e
     if (!tensors) return mr_arena_fail(job->arena, err);
     for (size_t i = 0; i < n; i++) {
         struct mr_str name = stacks.names.names[i];
-        size_t spec = mr_job_spec(job, name, i);
+        size_t spec = mr_signature_find(job->signature, name, i);
         MR_TRY(mr_job_convert(job, name, stacks.items[i].values, stacks.items[i].n, spec,
                               &tensors[i], err));
-        if (spec == MR_NO_SPEC) check_objects(job, &tensors[i], i);
+        if (spec == MR_NAME_NONE) check_objects(job, &tensors[i], i);
     }
     *job->input = (struct mr_input){.kind = MR_INPUT_TENSORS, .tensors = tensors, .n_tensors = n};
     return MR_OK;
@@ -145,7 +144,7 @@ struct rows {
 static mr_status convert_and_drop(struct mr_tensor_job *job, yyjson_val *item, yyjson_val *key,
                                   yyjson_val *value, size_t spec, struct mr_error *err) {
     /* np.array of anything but a list never fails. */
-    if (!yyjson_is_arr(value) && spec == MR_NO_SPEC) return MR_OK;
+    if (!yyjson_is_arr(value) && spec == MR_NAME_NONE) return MR_OK;
     struct mr_tensor dropped;
     mr_status status = mr_job_convert(job, name_of(key), &value, MR_NDARRAY_ONE, spec, &dropped,
                                       err);
@@ -176,9 +175,9 @@ static mr_status collect_rows(struct mr_tensor_job *job, yyjson_val *list, struc
     bool is_named = job->signature->has_names && job->signature->kind == MR_SCHEMA_COLUMNS;
     yyjson_arr_foreach(list, row, n_rows, item) {
         yyjson_obj_foreach(item, place, n_keys, key, value) {
-            size_t spec = mr_job_spec(job, name_of(key), place), index;
+            size_t spec = mr_signature_find(job->signature, name_of(key), place), index;
             bool is_new;
-            if (spec != MR_NO_SPEC && is_named) {
+            if (spec != MR_NAME_NONE && is_named) {
                 MR_TRY(put_cell(job, rows, spec, row, value, err));
                 continue;
             }

@@ -1,18 +1,5 @@
-#include "base/name_map.h"
 #include "codec/json_tensor_int.h"
 #include "schema/py_value.h"
-
-size_t mr_job_spec(const struct mr_tensor_job *job, struct mr_str name, size_t hint) {
-    const struct mr_signature *signature = job->signature;
-    if (!signature->has_names) return MR_NO_SPEC;
-    for (size_t k = 0; k < signature->n_inputs; k++) {
-        size_t i = hint < signature->n_inputs ? (hint + k) % signature->n_inputs : k;
-        struct mr_str known = signature->kind == MR_SCHEMA_TENSORS ? signature->tensors[i].name
-                                                                   : signature->columns[i].name;
-        if (mr_str_equal(known, name)) return i;
-    }
-    return MR_NO_SPEC;
-}
 
 void mr_job_set_misfit(struct mr_tensor_job *job, struct mr_str name, const char *misfit) {
     if (job->misfit) return;
@@ -30,7 +17,7 @@ mr_status mr_job_convert(struct mr_tensor_job *job, struct mr_str name, yyjson_v
                          int64_t n, size_t spec, struct mr_tensor *out, struct mr_error *err) {
     struct mr_ndarray_source source = {job->key, name, values, n};
     out->name = name;
-    if (spec == MR_NO_SPEC) return mr_ndarray_infer(&source, job->arena, out, err);
+    if (spec == MR_NAME_NONE) return mr_ndarray_infer(&source, job->arena, out, err);
     return mr_ndarray_cast(&source, mr_job_dtype(job, spec), job->arena, out, &job->raw_reason,
                            err);
 }
@@ -40,7 +27,7 @@ static mr_status convert_whole(struct mr_tensor_job *job, yyjson_val *value, str
                                mr_input_kind kind, struct mr_error *err) {
     struct mr_tensor *tensor = mr_arena_zalloc(job->arena, sizeof(*tensor));
     if (!tensor) return mr_arena_fail(job->arena, err);
-    size_t spec = job->signature->kind == MR_SCHEMA_NONE ? MR_NO_SPEC : 0;
+    size_t spec = job->signature->kind == MR_SCHEMA_NONE ? MR_NAME_NONE : 0;
     MR_TRY(mr_job_convert(job, name, &value, MR_NDARRAY_ONE, spec, tensor, err));
     *job->input = (struct mr_input){.kind = kind, .tensors = tensor, .n_tensors = 1};
     return MR_OK;
@@ -73,7 +60,7 @@ static mr_status convert_dict(struct mr_tensor_job *job, yyjson_val *dict, struc
     struct mr_tensor *tensors = mr_arena_array(job->arena, names.n, sizeof(*tensors));
     if (!tensors) return mr_arena_fail(job->arena, err);
     for (size_t i = 0; i < names.n; i++) {
-        size_t spec = mr_job_spec(job, names.names[i], i);
+        size_t spec = mr_signature_find(job->signature, names.names[i], i);
         MR_TRY(mr_job_convert(job, names.names[i], &values[i], MR_NDARRAY_ONE, spec, &tensors[i],
                               err));
     }
@@ -97,9 +84,7 @@ static mr_status cast_schema_type(struct mr_tensor_job *job, yyjson_val *value,
     bool is_list = yyjson_is_arr(value);
     size_t n_dicts = is_list ? count_dicts(value) : 0;
     if (signature->has_names && signature->n_inputs == 1 && is_list && n_dicts == 0) {
-        struct mr_str name = signature->kind == MR_SCHEMA_TENSORS ? signature->tensors[0].name
-                                                                  : signature->columns[0].name;
-        return convert_whole(job, value, name, MR_INPUT_TENSORS, err);
+        return convert_whole(job, value, mr_signature_name(signature, 0), MR_INPUT_TENSORS, err);
     }
     bool is_unnamed = signature->kind != MR_SCHEMA_NONE && !signature->has_names;
     if (is_unnamed && (yyjson_is_obj(value) || yyjson_is_null(value))) {
@@ -123,8 +108,8 @@ static mr_status check_lengths(const struct mr_tensor_job *job, struct mr_error 
         const struct mr_tensor *tensor = &job->input->tensors[i];
         bool is_column = signature->kind == MR_SCHEMA_COLUMNS && signature->has_names;
         if (signature->has_names) {
-            size_t spec = mr_job_spec(job, tensor->name, i);
-            if (spec == MR_NO_SPEC) continue;
+            size_t spec = mr_signature_find(signature, tensor->name, i);
+            if (spec == MR_NAME_NONE) continue;
             if (is_column && (!signature->columns[spec].is_required || tensor->n_dims == 0)) {
                 continue;
             }

@@ -22,20 +22,14 @@ struct mr_tensor_job {
     const char *object_reason; /* it passes, as Python objects that C does not have */
 };
 
-#define MR_NO_SPEC ((size_t)-1)
-
 /* Remember a misfit; the first one counts. */
 void mr_job_set_misfit(struct mr_tensor_job *job, struct mr_str name, const char *misfit);
-
-/* The input of that name in a named signature, MR_NO_SPEC when there is none. hint: where it
- * likely is. */
-size_t mr_job_spec(const struct mr_tensor_job *job, struct mr_str name, size_t hint);
 
 /* The numpy dtype of a signature's i-th input. */
 mr_dtype mr_job_dtype(const struct mr_tensor_job *job, size_t spec);
 
 /* convert_data_type of one value, or of n values whose arrays are stacked (MR_NDARRAY_ONE: one).
- * spec     input of the signature, MR_NO_SPEC: np.array(value)
+ * spec     index of the input in the signature, MR_NAME_NONE: np.array(value)
  * returns  MR_OK, also when job->raw_reason was set and *out not filled; MR_E_BAD_REQUEST, ... */
 MR_MUST_CHECK mr_status mr_job_convert(struct mr_tensor_job *job, struct mr_str name,
                                        yyjson_val *const *values, int64_t n, size_t spec,

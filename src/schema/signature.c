@@ -172,6 +172,12 @@ static mr_status read_inputs(yyjson_val *list, struct mr_arena *arena, struct mr
     out->n_inputs = n;
     out->columns = columns;
     out->tensors = tensors;
+    mr_name_map_init(&out->names, arena);
+    for (i = 0; out->has_names && i < n; i++) {
+        size_t index;
+        bool is_new;
+        MR_TRY(mr_name_map_add(&out->names, mr_signature_name(out, i), &index, &is_new, err));
+    }
     return MR_OK;
 }
 
@@ -238,11 +244,18 @@ mr_status mr_signature_read(struct mr_str inputs_json, struct mr_str outputs_jso
     return keep(params_json, arena, &out->params_json, err);
 }
 
+size_t mr_signature_find(const struct mr_signature *signature, struct mr_str name, size_t hint) {
+    size_t n = signature->has_names ? signature->n_inputs : 0;
+    if (hint < n && mr_str_equal(mr_signature_name(signature, hint), name)) return hint;
+    if (signature->names.n == n) return mr_name_map_find(&signature->names, name);
+    /* Two inputs share a name. */
+    while (n > 0 && !mr_str_equal(mr_signature_name(signature, n - 1), name)) n--;
+    return n > 0 ? n - 1 : MR_NAME_NONE;
+}
+
 const struct mr_col_spec *mr_signature_column(const struct mr_signature *signature,
                                               struct mr_str name) {
     if (signature->kind != MR_SCHEMA_COLUMNS) return NULL;
-    for (size_t i = 0; i < signature->n_inputs; i++) {
-        if (mr_str_equal(signature->columns[i].name, name)) return &signature->columns[i];
-    }
-    return NULL;
+    size_t i = mr_signature_find(signature, name, 0);
+    return i == MR_NAME_NONE ? NULL : &signature->columns[i];
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/name_map.h"
 #include "base/status.h"
 #include "base/str.h"
 #include "schema/dtype.h"
@@ -75,6 +76,7 @@ struct mr_signature {
     size_t n_inputs;
     const struct mr_col_spec *columns;    /* MR_SCHEMA_COLUMNS */
     const struct mr_tensor_spec *tensors; /* MR_SCHEMA_TENSORS */
+    struct mr_name_map names;             /* of the inputs, for mr_signature_find */
     bool has_params;                      /* false: params of a request are ignored */
     size_t n_params;
     const struct mr_param_spec *params;
@@ -93,6 +95,10 @@ static inline struct mr_str mr_signature_name(const struct mr_signature *signatu
     return signature->kind == MR_SCHEMA_COLUMNS ? signature->columns[i].name
                                                 : signature->tensors[i].name;
 }
+
+/* The index of the input of that name (of two, the last: Schema.input_dict); MR_NAME_NONE when
+ * there is none, or when the signature has no names. hint: where it likely is. */
+size_t mr_signature_find(const struct mr_signature *signature, struct mr_str name, size_t hint);
 
 /* The column of that name; NULL when there is none. */
 const struct mr_col_spec *mr_signature_column(const struct mr_signature *signature,

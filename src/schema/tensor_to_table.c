@@ -34,20 +34,22 @@ static mr_status table_of_array(struct mr_input *input, struct mr_arena *arena,
 
 /* --- a dict of arrays ------------------------------------------------------------------------ */
 
-/* Numbers, dates or texts that the signature types are numpy scalars; what it does not know is an
- * array, without dimensions where the payload has a single value. */
-static bool is_scalar(const struct mr_signature *signature, const struct mr_tensor *tensor) {
-    return tensor->n_dims == 0 && signature->has_names &&
-           mr_signature_column(signature, tensor->name);
+/* The signature's column for the i-th input of a dict; NULL for what it does not have. */
+static const struct mr_col_spec *spec_of(const struct mr_signature *signature, size_t i,
+                                         struct mr_str name) {
+    if (!signature->has_names) return i < signature->n_inputs ? &signature->columns[i] : NULL;
+    size_t index = mr_signature_find(signature, name, i);
+    return index == MR_NAME_NONE ? NULL : &signature->columns[index];
 }
 
-/* Whether pandas.DataFrame([dict]) is called, which makes one row of single values. */
+/* Whether pandas.DataFrame([dict]) is called, which makes one row of single values: of numpy
+ * scalars, which a signature with names makes of them, or of arrays of one text each. */
 static bool is_one_row(const struct mr_signature *signature, const struct mr_input *input) {
     bool is_all_scalars = true, is_all_texts = true;
     for (size_t i = 0; i < input->n_tensors; i++) {
         const struct mr_tensor *tensor = &input->tensors[i];
-        bool is_typed = is_scalar(signature, tensor);
-        is_all_scalars &= is_typed;
+        bool is_typed = signature->has_names && spec_of(signature, i, tensor->name);
+        is_all_scalars &= is_typed && tensor->n_dims == 0;
         is_all_texts &= !is_typed && tensor->n_dims == 0 && tensor->dtype == MR_STRING;
     }
     return is_all_scalars || is_all_texts;
@@ -110,16 +112,6 @@ static mr_status column_of_lists(const struct mr_col_spec *spec, const struct mr
     column->values = values;
     column->n_nulls = column->n_rows;
     return MR_OK;
-}
-
-/* The signature's column for the i-th input of a dict; NULL for what it does not have. */
-static const struct mr_col_spec *spec_of(const struct mr_signature *signature, size_t i,
-                                         struct mr_str name) {
-    if (!signature->has_names) return i < signature->n_inputs ? &signature->columns[i] : NULL;
-    if (i < signature->n_inputs && mr_str_equal(signature->columns[i].name, name)) {
-        return &signature->columns[i];
-    }
-    return mr_signature_column(signature, name);
 }
 
 static mr_status table_of_dict(const struct mr_signature *signature, struct mr_input *input,
