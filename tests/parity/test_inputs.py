@@ -124,7 +124,7 @@ def payloads(draw):
 FORMATS = st.sampled_from(["inputs", "instances"])
 
 
-@examples(250)
+@examples(500)
 @hypothesis.given(FORMATS, payloads())
 def test_without_signature(tool, key, payload):
     check(tool, {key: payload})
@@ -151,13 +151,13 @@ def is_numeric(schema):
     return all(np.dtype(spec.type).kind in "biuf" for spec in schema.inputs)
 
 
-@examples(350)
+@examples(700)
 @hypothesis.given(FORMATS, payloads(), tensor_schemas())
 def test_tensor_signature(tool, key, payload, schema):
     check(tool, {key: payload}, schema, may_be_raw=not is_numeric(schema))
 
 
-@examples(350)
+@examples(700)
 @hypothesis.given(st.sampled_from(DTYPES), arrays(), st.booleans())
 def test_each_dtype(tool, dtype, value, is_named):
     """Every value in every dtype, of the shape that fits."""
@@ -183,7 +183,7 @@ def column_schemas(draw):
     return Schema([ColSpec(draw(types)) for _ in range(draw(st.integers(1, 3)))])
 
 
-@examples(350)
+@examples(700)
 @hypothesis.given(FORMATS, payloads(), column_schemas())
 def test_column_signature(tool, key, payload, schema):
     numbers = ("integer", "long", "float", "double")
@@ -219,7 +219,7 @@ def tables(draw):
     return schema, [[cell(schema.inputs[0]) for _ in names] for _ in range(n_rows)]
 
 
-@examples(350)
+@examples(700)
 @hypothesis.given(FORMATS, tables())
 def test_table_that_fits(tool, key, table):
     schema, payload = table
@@ -321,7 +321,7 @@ def frames(draw):
     return body, Schema(schema)
 
 
-@examples(350)
+@examples(700)
 @hypothesis.given(frames())
 def test_frame_for_tensors(tool, frame):
     body, schema = frame
