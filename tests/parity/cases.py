@@ -38,6 +38,7 @@ class Request:
     instead: "Request" = None
     why: str = ""
     status: str = ""  # "4xx" where MLflow has no answer to compare with
+    refused: str = ""  # what our 400 may say where C cannot type the request (docs/differences.md)
 
     def __post_init__(self):
         if isinstance(self.body, str):
@@ -145,7 +146,9 @@ def shapes(names, rows):
     yield Request("split-extra-column", split([*names, "extra"], wide))
     yield Request("split-missing-column", split(names[:-1], short))
     yield Request("split-moved-columns", split(names[::-1], [row[::-1] for row in rows]))
-    yield Request("split-doubled-column", split([*names, names[0]], wide))
+    yield Request(
+        "split-doubled-column", split([*names, names[0]], wide), refused="columns that share a name"
+    )
     yield Request("split-wide-rows", split(names, wide))
     yield Request("split-short-rows", split(names, short))
     yield Request("split-ragged-rows", split(names, [rows[0], short[0]]))
@@ -157,7 +160,9 @@ def shapes(names, rows):
     yield Request("split-no-rows", split(names, []))
     yield Request("split-object-rows", split(names, records(names, rows)))
     yield Request("split-number-names", split(list(range(len(names))), rows))
-    yield Request("split-null-name", split([None, *names[1:]], rows))
+    yield Request(
+        "split-null-name", split([None, *names[1:]], rows), refused="labels that are neither"
+    )
     yield Request("split-text-columns", split("ab", rows))
     for name, value in {
         "extra-key": records([*names, "extra"], wide),
@@ -214,7 +219,7 @@ def broken_json(names, rows):
     yield Request("two-formats", json.dumps({"inputs": rows, **json.loads(valid)}))
     yield Request("doubled-key", '{"dataframe_split": 5, ' + valid[1:])
     for key in ("messages", "prompt", "input"):
-        yield Request(f"llm-{key}", json.dumps({key: "hello"}))
+        yield Request(f"llm-{key}", json.dumps({key: "hello"}), refused="for language models")
     yield Request("nested-deep", "[" * 500 + "]" * 500)
 
 
