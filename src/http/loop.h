@@ -39,7 +39,7 @@ struct mr_http_connection {
     bool is_head;       /* the request under way is HEAD */
     bool is_http_1_0;   /* it came as HTTP/1.0 */
     bool is_keep_alive; /* go on after its response */
-    bool is_closing;   /* close on our own account: with lingering */
+    bool is_closing;    /* close on our own account: with lingering */
     char *pending;      /* received and not consumed, between turns; malloc */
     size_t pending_size;
     size_t pending_capacity;

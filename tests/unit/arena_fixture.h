@@ -1,4 +1,5 @@
-/* An arena for a whole group of tests: cmocka_run_group_tests(tests, arena_setup, arena_teardown). */
+/* An arena for a whole group of tests: cmocka_run_group_tests(tests, arena_setup, arena_teardown).
+ */
 #ifndef MR_TESTS_ARENA_FIXTURE_H
 #define MR_TESTS_ARENA_FIXTURE_H
 

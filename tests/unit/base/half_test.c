@@ -32,12 +32,12 @@ static void test_rounding(void **state) {
     assert_int_equal(mr_half_from_double(NAN), 0x7E00);
     assert_int_equal(mr_half_from_double(INFINITY), 0x7C00);
     assert_int_equal(mr_half_from_double(0x1p-24), 0x0001);
-    assert_int_equal(mr_half_from_double(0x1p-25), 0x0000);      /* a tie, to even */
-    assert_int_equal(mr_half_from_double(0x1.001p-25), 0x0001);  /* above the tie */
-    assert_int_equal(mr_half_from_double(0x1.8p-24), 0x0002);    /* a tie, to even */
-    assert_int_equal(mr_half_from_double(0x1.ffcp-15), 0x0400);  /* rounds up to normal */
-    assert_int_equal(mr_half_from_double(1 + 0x1p-11), 0x3C00);  /* a tie, to even */
-    assert_int_equal(mr_half_from_double(1 + 0x3p-11), 0x3C02);  /* a tie, to even */
+    assert_int_equal(mr_half_from_double(0x1p-25), 0x0000);     /* a tie, to even */
+    assert_int_equal(mr_half_from_double(0x1.001p-25), 0x0001); /* above the tie */
+    assert_int_equal(mr_half_from_double(0x1.8p-24), 0x0002);   /* a tie, to even */
+    assert_int_equal(mr_half_from_double(0x1.ffcp-15), 0x0400); /* rounds up to normal */
+    assert_int_equal(mr_half_from_double(1 + 0x1p-11), 0x3C00); /* a tie, to even */
+    assert_int_equal(mr_half_from_double(1 + 0x3p-11), 0x3C02); /* a tie, to even */
     assert_int_equal(mr_half_from_double(5e-324), 0x0000);
 }
 

@@ -196,7 +196,8 @@ static void test_integers(void **state) {
            "inputs[0][1]: expected int8, received 128 (int), which is out of its range");
     refuse("[300.5]", MR_UINT8,
            "inputs[0]: expected uint8, received 300.5 (float), which is out of its range");
-    refuse("-1", MR_UINT64, "inputs: expected uint64, received -1 (int), which is out of its range");
+    refuse("-1", MR_UINT64,
+           "inputs: expected uint64, received -1 (int), which is out of its range");
     refuse("1e19", MR_INT64,
            "inputs: expected int64, received 1e+19 (float), which is out of its range");
     refuse("1e400", MR_INT64,
@@ -224,8 +225,14 @@ static void test_texts(void **state) {
     struct mr_tensor tensor = cast("[\"a\\u0000b\\u0000\", 1, 1.0, -1e22, true, null, {}, "
                                    "18446744073709551616, 9223372036854775808]",
                                    MR_STRING);
-    const char *const expected[] = {NULL,   "1",  "1.0",                  "-1e+22",
-                                    "True", "None", "{}", "18446744073709551616",
+    const char *const expected[] = {NULL,
+                                    "1",
+                                    "1.0",
+                                    "-1e+22",
+                                    "True",
+                                    "None",
+                                    "{}",
+                                    "18446744073709551616",
                                     "9223372036854775808"};
     const struct mr_str *values = tensor.values;
     assert_true(mr_str_equal(values[0], (struct mr_str){"a\0b", 3}));
