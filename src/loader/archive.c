@@ -11,8 +11,14 @@ struct mr_archive {
 
 static mr_status fail_open(zip_error_t *error, const char *path, struct mr_error *err) {
     mr_status status = MR_E_FORMAT;
-    if (zip_error_system_type(error) == ZIP_ET_SYS) status = MR_E_IO;
-    if (zip_error_code_zip(error) == ZIP_ER_MEMORY) status = MR_E_NO_MEMORY;
+    switch (zip_error_code_zip(error)) {
+    case ZIP_ER_NOENT:
+    case ZIP_ER_OPEN:
+    case ZIP_ER_READ:
+    case ZIP_ER_SEEK: status = MR_E_IO; break;
+    case ZIP_ER_MEMORY: status = MR_E_NO_MEMORY; break;
+    default: break;
+    }
     mr_fail(err, status, "%.400s cannot be read as a zip archive: %s", path ? path : "the model",
             zip_error_strerror(error));
     zip_error_fini(error);

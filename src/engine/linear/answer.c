@@ -77,10 +77,17 @@ static void clip(struct mr_linear_block *block, size_t n_columns) {
     round_block(block, n_columns);
 }
 
+/* Two classes of loss="modified_huber" go into a new array, which is float64 whatever the scores.
+ */
+static bool is_always_float64(const struct mr_engine_model *model) {
+    return model->proba == MR_LINEAR_PROBA_CLIP && model->labels.n == 2;
+}
+
 /* Scores to probabilities of all classes, in place. */
 static void to_probabilities(const struct mr_engine_model *model, struct mr_linear_block *block) {
     size_t n_classes = model->labels.n;
     size_t n = block->n_rows;
+    if (is_always_float64(model)) block->is_float32 = false;
     switch (model->proba) {
     case MR_LINEAR_PROBA_EXPIT:
     case MR_LINEAR_PROBA_CLIP:
@@ -199,6 +206,7 @@ static void write_floats(const struct mr_engine_model *model, const struct mr_li
 mr_status mr_linear_new_answer(const struct mr_engine_model *model, int64_t n_rows, bool is_float32,
                                struct mr_arena *arena, struct mr_output *out,
                                struct mr_error *err) {
+    if (is_probability(model) && is_always_float64(model)) is_float32 = false;
     mr_dtype dtype = is_float32 ? MR_FLOAT32 : MR_FLOAT64;
     size_t item_bytes = mr_dtype_size(dtype);
     size_t width = n_columns(model);

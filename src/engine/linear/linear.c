@@ -44,15 +44,23 @@ static mr_status new_block(const struct mr_engine_model *model, size_t n_rows,
     return out->scores && out->scratch && out->indexes ? MR_OK : mr_arena_fail(arena, err);
 }
 
+/* Fewer rows for very many outputs, so that a block's scores stay small. */
+static size_t choose_block_rows(const struct mr_engine_model *model) {
+    size_t n = MR_LINEAR_BLOCK_VALUES / model->n_outputs;
+    if (n > MR_LINEAR_BLOCK_ROWS) return MR_LINEAR_BLOCK_ROWS;
+    return n < 8 ? 8 : n;
+}
+
 static mr_status predict(const struct mr_engine_model *model, const struct mr_input *input,
                          struct mr_arena *arena, struct mr_output *out, struct mr_error *err) {
     struct mr_sk_features x;
     struct mr_linear_block block = {0};
     MR_TRY(mr_sk_features_init(&model->features, input, arena, &x, err));
     MR_TRY(mr_linear_new_answer(model, x.n_rows, mr_linear_is_float32(model, &x), arena, out, err));
+    size_t block_rows = choose_block_rows(model);
     for (int64_t row = 0; row < x.n_rows;) {
         size_t n = (size_t)(x.n_rows - row);
-        if (n > MR_LINEAR_BLOCK_ROWS) n = MR_LINEAR_BLOCK_ROWS;
+        if (n > block_rows) n = block_rows;
         if (!block.scores || (n == 1) != (block.n_rows == 1)) {
             MR_TRY(new_block(model, n, arena, &block, err));
         }

@@ -64,8 +64,7 @@ mr_status mr_sk_open(const struct mr_model_source *source, struct mr_arena *aren
     MR_TRY(mr_skops_load(source->data_path, NULL, arena, &file, err));
     char type[200];
     mr_object_describe(file.root, type, sizeof(type));
-    if (file.root->kind != MR_OBJECT_INSTANCE ||
-        (strncmp(type, "sklearn.", 8) != 0 && !mr_str_is(file.root->module, "sklearn"))) {
+    if (file.root->kind != MR_OBJECT_INSTANCE || strncmp(type, "sklearn.", 8) != 0) {
         return mr_fail(err, MR_E_UNSUPPORTED,
                        "no native engine for %s yet: it is no class of "
                        "scikit-learn itself",
