@@ -1,0 +1,104 @@
+"""Engines and scikit-learn side by side: tool_predict, which loads a model file and predicts.
+
+`Predictor.predict` gives what mlrace answers for a DataFrame or an array as a numpy array, or raises
+`Refused`; `Predictor.load` raises it too, when no engine can evaluate the model.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import numpy as np
+import pandas as pd
+import skops.io
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Refused(Exception):
+    def __init__(self, answer):
+        super().__init__(answer["message"])
+        self.error_code = answer["error_code"]
+
+
+class Predictor:
+    """A running tool_predict with one model in it."""
+
+    def __init__(self, folder, build=None):
+        build = pathlib.Path(build or os.environ.get("MLRACE_BUILD") or ROOT / "build")
+        self._path = folder / "model.skops"
+        self._process = subprocess.Popen(
+            [build / "tool_predict"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def load(self, estimator, method="predict"):
+        """Save the estimator by skops and load the file; what `mlrace explain` says of it."""
+        skops.io.dump(estimator, self._path)
+        return self.load_file(self._path, method)
+
+    def load_file(self, path, method="predict", **options):
+        source = {
+            "flavor": "mlflow.sklearn",
+            "data_path": str(path),
+            "serialization_format": "skops",
+            "predict_fn": method,
+        }
+        return self._ask({"load": {**source, **options}})
+
+    def predict(self, x):
+        """x: DataFrame, array, dict of arrays, or bytes (a body that only Python can type)."""
+        answer = self._ask(request_of(x))
+        dtype = object if answer["dtype"] == "str" else answer["dtype"]
+        return np.array(answer["values"], dtype=dtype).reshape(answer["shape"])
+
+    def _ask(self, request):
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise AssertionError(f"tool_predict died (exit {self._process.wait()}) on {request}")
+        answer = json.loads(line)
+        if "error_code" in answer:
+            assert answer["error_code"] != "INTERNAL_ERROR", answer
+            raise Refused(answer)
+        return answer
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait(10)
+
+
+def request_of(x):
+    if isinstance(x, bytes):
+        return {"raw": "a body that only Python can type"}
+    if isinstance(x, dict):
+        return {"tensors": [tensor_of(value) for value in x.values()]}
+    if isinstance(x, pd.DataFrame):
+        columns = [column_of(name, x.iloc[:, i]) for i, name in enumerate(x.columns)]
+        return {"table": {"n_rows": len(x), "columns": columns}}
+    return {"tensor": tensor_of(x)}
+
+
+def tensor_of(array):
+    values = array.ravel()
+    if array.dtype.kind == "M":
+        values = values.astype("datetime64[ns]").astype(np.int64)
+    dtype = {"U": "str", "M": "datetime64[ns]"}.get(array.dtype.kind, str(array.dtype))
+    return {"dtype": dtype, "shape": list(array.shape), "values": values.tolist()}
+
+
+def column_of(name, series):
+    """As mlrace holds what pandas holds; bytes must be ASCII."""
+    is_text = isinstance(series.dtype, pd.StringDtype)
+    column = {"name": str(name), "is_named": isinstance(name, str)}
+    if is_text:
+        values = [None if pd.isna(value) else value for value in series]
+        return {**column, "dtype": "str", "values": values}
+    if series.dtype.kind == "M":
+        values = series.to_numpy("datetime64[ns]").astype(np.int64).tolist()
+        return {**column, "dtype": "datetime64[ns]", "values": values}
+    values = series.tolist()
+    if series.dtype == object and values and all(isinstance(value, bytes) for value in values):
+        return {**column, "dtype": "bytes", "values": [value.decode() for value in values]}
+    return {**column, "dtype": str(series.dtype), "values": values}
