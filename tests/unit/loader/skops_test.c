@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "../../support/zip_file.h"
+#include "base/buf.h"
 #include "loader/skops.h"
 
 static struct mr_arena *arena;
@@ -59,15 +60,34 @@ static const struct mr_object *parse_root(const char *node) {
 #define TYPE(name)                                                                                 \
     "{\"__class__\": \"" name "\", \"__module__\": \"builtins\", \"__loader__\": \"TypeNode\"}"
 #define LIST(items) NODE("list", "ListNode") ", \"content\": [" items "]}"
+#define DICT(content, types)                                                                       \
+    NODE("dict", "DictNode") ", \"content\": {" content "}, \"key_types\": " LIST(types) "}"
+
+/* Loads nodes as the items of a list. */
+static const struct mr_object *const *parse_items(const char *const *nodes, size_t n) {
+    struct mr_buf text;
+    mr_buf_init(&text, arena);
+    mr_buf_text(&text, NODE("list", "ListNode") ", \"content\": [");
+    for (size_t i = 0; i < n; i++) {
+        if (i) mr_buf_char(&text, ',');
+        mr_buf_text(&text, nodes[i]);
+    }
+    mr_buf_append(&text, "]", 2);
+    const struct mr_object *root = parse_root(text.data);
+    assert_int_equal(root->list.n, n);
+    return root->list.items;
+}
 
 static void test_scalars(void **state) {
     (void)state;
-    const struct mr_object *root = parse_root(
-        NODE("tuple", "TupleNode") ", \"content\": [" JSON("null") "," JSON("true") "," JSON("-3") "," JSON("18446744073709551615") "," JSON(
-            "2.5") "," JSON("\\\"a\\\\u00e9\\\"") "," JSON("NaN") "," JSON("[1]") "," JSON("{") "]");
-    assert_int_equal(root->kind, MR_OBJECT_TUPLE);
-    assert_int_equal(root->list.n, 9);
-    const struct mr_object *const *items = root->list.items;
+    static const char *const nodes[] = {
+        JSON("null"), JSON("true"),
+        JSON("-3"),   JSON("18446744073709551615"),
+        JSON("2.5"),  JSON("\\\"a\\\\u00e9\\\""),
+        JSON("NaN"),  JSON("[1]"),
+        JSON("{"),
+    };
+    const struct mr_object *const *items = parse_items(nodes, 9);
     assert_int_equal(items[0]->kind, MR_OBJECT_NONE);
     assert_true(items[1]->kind == MR_OBJECT_BOOL && items[1]->boolean);
     assert_true(items[2]->kind == MR_OBJECT_INT && items[2]->integer == -3);
@@ -81,93 +101,84 @@ static void test_scalars(void **state) {
 
 static void test_dict_keys(void **state) {
     (void)state;
-    const struct mr_object *root =
-        parse_root(NODE("dict", "DictNode") ", \"content\": {\"a\": " JSON("1") ", \"7\": " JSON("2") ", \"0.5\": " JSON("3") ", \"False\": " JSON("4") ", \"z\": " JSON(
-            "5") ", \"beyond\": " JSON("6") "}, \"key_types\": " LIST(TYPE("str") "," TYPE("int") "," TYPE("float") "," TYPE("bool") "," TYPE("complex")));
-    assert_int_equal(root->kind, MR_OBJECT_DICT);
-    assert_int_equal(root->dict.n, 5); /* zip() stops with the key types */
-    assert_int_equal(mr_object_item(root, "a")->integer, 1);
-    assert_null(mr_object_item(root, "7"));
-    assert_null(mr_object_item(root, "beyond"));
-    assert_true(root->dict.keys[1]->kind == MR_OBJECT_INT && root->dict.keys[1]->integer == 7);
-    assert_true(root->dict.keys[2]->kind == MR_OBJECT_FLOAT && root->dict.keys[2]->real == 0.5);
-    assert_true(root->dict.keys[3]->kind == MR_OBJECT_BOOL && root->dict.keys[3]->boolean);
-    assert_int_equal(root->dict.keys[4]->kind, MR_OBJECT_INSTANCE);
+    static const char *const nodes[] = {
+        DICT("\"a\": " JSON("1") ", \"7\": " JSON("2") ", \"0.5\": " JSON("3") ", \"False\": " JSON(
+                 "4") ", \"z\": " JSON("5") ", \"beyond\": " JSON("6"),
+             TYPE("str") "," TYPE("int") "," TYPE("float") "," TYPE("bool") "," TYPE("complex")),
+    };
+    const struct mr_object *dict = parse_items(nodes, 1)[0];
+    assert_int_equal(dict->kind, MR_OBJECT_DICT);
+    assert_int_equal(dict->dict.n, 5); /* zip() stops with the key types */
+    assert_int_equal(mr_object_item(dict, "a")->integer, 1);
+    assert_null(mr_object_item(dict, "7"));
+    assert_null(mr_object_item(dict, "beyond"));
+    assert_true(dict->dict.keys[1]->kind == MR_OBJECT_INT && dict->dict.keys[1]->integer == 7);
+    assert_true(dict->dict.keys[2]->kind == MR_OBJECT_FLOAT && dict->dict.keys[2]->real == 0.5);
+    assert_true(dict->dict.keys[3]->kind == MR_OBJECT_BOOL && dict->dict.keys[3]->boolean);
+    assert_int_equal(dict->dict.keys[4]->kind, MR_OBJECT_INSTANCE);
 }
-
-#define ATTRIBUTES(content, types)                                                                 \
-    NODE("dict", "DictNode") ", \"content\": {" content "}, \"key_types\": " LIST(types) "}"
 
 static void test_instance(void **state) {
     (void)state;
-    const struct mr_object *root = parse_root(
-        NODE("Thing", "ObjectNode") ", \"content\": " ATTRIBUTES(
-            "\"x\": " JSON("4") ", \"x\": " JSON("5"), TYPE("str") "," TYPE("str")));
-    assert_true(mr_object_is(root, "m", "Thing"));
-    assert_int_equal(mr_object_attr(root, "x")->integer, 5); /* the last of equal keys counts */
-    assert_null(mr_object_attr(root, "y"));
-    assert_null(mr_object_attr(mr_object_attr(root, "y"), "z"));
+    static const char *const nodes[] = {
+        NODE("Thing", "ObjectNode") ", \"content\": " DICT(
+            "\"x\": " JSON("4") ", \"x\": " JSON("5"), TYPE("str") "," TYPE("str")) "}",
+    };
+    const struct mr_object *thing = parse_items(nodes, 1)[0];
+    assert_true(mr_object_is(thing, "m", "Thing"));
+    assert_int_equal(mr_object_attr(thing, "x")->integer, 5); /* the last of equal keys counts */
+    assert_null(mr_object_attr(thing, "y"));
+    assert_null(mr_object_attr(mr_object_attr(thing, "y"), "z"));
     char text[20];
-    assert_string_equal(mr_object_describe(root, text, sizeof(text)), "m.Thing");
-    assert_string_equal(mr_object_describe(mr_object_attr(root, "x"), text, sizeof(text)), "int");
+    assert_string_equal(mr_object_describe(thing, text, sizeof(text)), "m.Thing");
+    assert_string_equal(mr_object_describe(mr_object_attr(thing, "x"), text, sizeof(text)), "int");
     assert_string_equal(mr_object_describe(NULL, text, sizeof(text)), "nothing");
 }
 
 static void test_arrays(void **state) {
     (void)state;
-    const struct mr_object *
-        root = parse_root(NODE("list", "ListNode") ", \"content\": [" NODE("ndarray", "NdArrayNode") ", \"type\": \"numpy\", \"file\": \"1.npy\"}," NODE(
-            "ndarray",
-            "NdArrayNode") ", \"type\": \"json\", \"content\": [" JSON("\\\"a\\\"") "," JSON("1") "], \"shape\": " NODE("tuple",
-                                                                                                                        "TupleNode") ", \"content\": "
-                                                                                                                                     "[" JSON(
-                                                                                                                                         "2") "]}}]");
-    const struct mr_object *numbers = root->list.items[0];
-    assert_int_equal(numbers->kind, MR_OBJECT_ARRAY);
-    assert_int_equal(numbers->array.dtype, MR_UINT8);
-    assert_memory_equal(numbers->array.values, "\3\4", 2);
-    const struct mr_object *objects = root->list.items[1];
-    assert_int_equal(objects->array.dtype, MR_OBJECT);
-    assert_int_equal(objects->array.n_values, 2);
-    const struct mr_object *const *items = objects->array.values;
+    static const char *const nodes[] = {
+        NODE("ndarray", "NdArrayNode") ", \"type\": \"numpy\", \"file\": \"1.npy\"}",
+        NODE("ndarray", "NdArrayNode") ", \"type\": \"json\", \"content\": [" JSON(
+            "\\\"a\\\"") "," JSON("1") "], \"shape\": " LIST(JSON("2")) "}",
+        NODE("ndarray", "NdArrayNode") ", \"type\": \"json\", \"content\": [], \"shape\": " LIST(
+            JSON("0") "," JSON("1")) "}",
+    };
+    const struct mr_object *const *arrays = parse_items(nodes, 3);
+    assert_int_equal(arrays[0]->kind, MR_OBJECT_ARRAY);
+    assert_int_equal(arrays[0]->array.dtype, MR_UINT8);
+    assert_memory_equal(arrays[0]->array.values, "\3\4", 2);
+    assert_int_equal(arrays[1]->array.dtype, MR_OBJECT);
+    assert_int_equal(arrays[1]->array.n_values, 2);
+    const struct mr_object *const *items = arrays[1]->array.values;
     assert_true(mr_object_is_str(items[0], "a"));
     assert_int_equal(items[1]->integer, 1);
+    assert_int_equal(arrays[2]->kind, MR_OBJECT_INSTANCE);
 }
 
 static void test_other_nodes(void **state) {
     (void)state;
-    const struct mr_object *root =
-        parse_root(NODE("list", "ListNode") ", \"content\": [" NODE("f", "FunctionNode") "}," NODE("x", "FunctionNode") ", \"content\": {\"module_path\": \"mp\", \"function\": \"fn\"}}," NODE("bytes", "BytesNode") ", \"file\": \"bytes.bin\"}," NODE("timezone", "ConstructorFromReduceNode") ", \"content\": " LIST(JSON("1")) "}," NODE("Tree", "TreeNode") ", \"__reduce__\": {\"args\": " LIST(
-            JSON("1")) "}, \"content\": " LIST(JSON("2")) "}," NODE("set",
-                                                                    "SetNode") ", \"content\": "
-                                                                               "[]}," NODE("default"
-                                                                                           "dict",
-                                                                                           "Default"
-                                                                                           "DictNod"
-                                                                                           "e") ", "
-                                                                                                "\""
-                                                                                                "co"
-                                                                                                "nt"
-                                                                                                "en"
-                                                                                                "t"
-                                                                                                "\""
-                                                                                                ": "
-                                                                                                "{"
-                                                                                                "\""
-                                                                                                "ma"
-                                                                                                "in"
-                                                                                                "\""
-                                                                                                ":"
-                                                                                                " " ATTRIBUTES("\"k\": " JSON("8"), TYPE("str")) ", \"default_factory\": " JSON(
-                                                                                                    "null") "}}," NODE("slice",
-                                                                                                                       "SliceNode") ", \"content\": {\"start\": 1}}," NODE("New",
-                                                                                                                                                                           "NodeOfTheFuture") ", \"content\": 5}]");
-    const struct mr_object *const *items = root->list.items;
+    static const char *const nodes[] = {
+        NODE("f", "FunctionNode") "}",
+        NODE("x", "FunctionNode") ", \"content\": {\"module_path\": \"p\", \"function\": \"f\"}}",
+        NODE("bytes", "BytesNode") ", \"file\": \"bytes.bin\"}",
+        NODE("timezone", "ConstructorFromReduceNode") ", \"content\": " LIST(JSON("1")) "}",
+        NODE("Tree", "TreeNode") ", \"__reduce__\": {\"args\": " LIST(
+            JSON("1")) "}, \"content\": " LIST(JSON("2")) "}",
+        NODE("set", "SetNode") ", \"content\": []}",
+        NODE("defaultdict", "DefaultDictNode") ", \"content\": {\"main\": " DICT(
+            "\"k\": " JSON("8"), TYPE("str")) ", \"default_factory\": " JSON("null") "}}",
+        NODE("slice", "SliceNode") ", \"content\": {\"start\": 1}}",
+        NODE("New", "NodeOfTheFuture") ", \"content\": 5}",
+        NODE("MaskedArray", "MaskedArrayNode") ", \"content\": {\"data\": " JSON(
+            "1") ", \"mask\": " JSON("2") "}}",
+    };
+    const struct mr_object *const *items = parse_items(nodes, 10);
     assert_true(items[0]->kind == MR_OBJECT_GLOBAL && mr_object_is(items[0], "m", "f"));
-    assert_true(items[1]->kind == MR_OBJECT_GLOBAL && mr_object_is(items[1], "mp", "fn"));
+    assert_true(items[1]->kind == MR_OBJECT_GLOBAL && mr_object_is(items[1], "p", "f"));
     assert_int_equal(items[2]->kind, MR_OBJECT_BYTES);
     assert_int_equal(items[2]->text.size, 3);
-    assert_memory_equal(items[2]->text.data, "a\0b", 3);
+    assert_memory_equal(items[2]->text.data, "a\0b", 4);
     assert_int_equal(items[3]->instance.args->list.n, 1);
     assert_null(items[3]->instance.state);
     assert_int_equal(items[4]->instance.args->list.items[0]->integer, 1);
@@ -176,6 +187,7 @@ static void test_other_nodes(void **state) {
     assert_int_equal(mr_object_item(items[6], "k")->integer, 8);
     assert_true(items[7]->kind == MR_OBJECT_INSTANCE && !items[7]->instance.state);
     assert_true(mr_object_is(items[8], "m", "New"));
+    assert_int_equal(mr_object_attr(items[9], "mask")->integer, 2);
 }
 
 static void test_same_id_is_same_object(void **state) {
