@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define FIRST_BLOCK_BYTES ((size_t)16 * 1024)
 #define MAX_BLOCK_BYTES ((size_t)1024 * 1024)
@@ -180,6 +182,14 @@ void *mr_arena_realloc(struct mr_arena *arena, void *old, size_t old_size, size_
     void *result = mr_arena_alloc(arena, new_size);
     if (result && old) memcpy(result, old, old_size);
     return result;
+}
+
+void mr_arena_discard(const struct mr_arena *arena, void *start, size_t size) {
+    if (arena->allocator.allocate != libc_allocate) return; /* who knows what memory it is */
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)start + page - 1) / page * page;
+    uintptr_t to = ((uintptr_t)start + size) / page * page;
+    if (to > from) (void)madvise((void *)from, to - from, MADV_DONTNEED); /* only a hint */
 }
 
 char *mr_arena_strdup(struct mr_arena *arena, struct mr_str text) {

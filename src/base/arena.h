@@ -41,6 +41,10 @@ void *mr_arena_array(struct mr_arena *arena, size_t n, size_t size);
  * a second copy of it in memory; others are copied. On NULL the old block is untouched. */
 void *mr_arena_realloc(struct mr_arena *arena, void *old, size_t old_size, size_t new_size);
 
+/* Say that a part of an allocation will not be read again, so that its pages can go back to the
+ * system before the arena does. Pays for megabytes; the allocation stays counted. */
+void mr_arena_discard(const struct mr_arena *arena, void *start, size_t size);
+
 /* A NUL-terminated copy; `mr_arena_strdup` of size bytes. NULL as for alloc. */
 char *mr_arena_strdup(struct mr_arena *arena, struct mr_str text);
 

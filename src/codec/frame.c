@@ -555,7 +555,7 @@ mr_status mr_frame_cells(struct mr_frame *frame, size_t column, struct mr_cells 
     *cells = (struct mr_cells){.n = frame->n_rows, .stride = frame->stride};
     size_t slot = frame->slots ? frame->slots[column] : column;
     switch (frame->form) {
-    case MR_FRAME_EMPTY: cells->is_object = true; return MR_OK;
+    case MR_FRAME_EMPTY: return MR_OK;
     case MR_FRAME_LIST:
     case MR_FRAME_COLUMNS: {
         yyjson_val *list = frame->values[column];

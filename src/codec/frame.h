@@ -65,7 +65,9 @@ MR_MUST_CHECK mr_status mr_frame_read(struct mr_frame *frame, yyjson_val *data, 
                                       yyjson_val *index, const struct mr_signature *wanted,
                                       struct mr_error *err);
 
-/* The cells of a column; valid until the next call. Columns are asked for in ascending order. */
+/* The cells of a column. In an even frame (stride is not 0) they stay valid, and those of row i of
+ * all columns lie between first[i * stride] and first[(i + 1) * stride]; else they are valid until
+ * the next call, and columns are asked for in ascending order. */
 MR_MUST_CHECK mr_status mr_frame_cells(struct mr_frame *frame, size_t column,
                                        struct mr_cells *cells, struct mr_error *err);
 

@@ -9,6 +9,11 @@
 #include "codec/json_int.h"
 
 #define NOT_WANTED UINT32_MAX
+#define ONLY_PYTHON "values that only Python can convert to the column's type"
+
+#define BLOCK_VALUES 16384 /* 256 KB of them: what a core's own cache holds */
+#define MIN_BLOCK_ROWS 16
+#define DISCARD_BYTES (8 << 20) /* letting go of less costs more than it saves */
 
 /* Which column of the frame goes where in the table. */
 struct plan {
@@ -158,20 +163,18 @@ static mr_status make_plan(struct mr_frame *frame, struct plan *plan, struct mr_
     return MR_OK;
 }
 
-static mr_status cast_cells(const struct mr_cells *cells, const struct plan *plan, size_t target,
-                            struct mr_arena *arena, struct mr_error *err) {
+static void init_cast(struct mr_cast *cast, const struct plan *plan, size_t target) {
     const struct mr_signature *signature = plan->signature;
     struct mr_column *column = &plan->table->columns[target];
     size_t spec = plan->specs ? plan->specs[target] : target;
     switch (signature->kind) {
-    case MR_SCHEMA_NONE: return mr_cast_infer(cells, arena, column, err);
-    case MR_SCHEMA_COLUMNS:
-        return mr_cast_to(cells, signature->columns[spec].type, arena, column, err);
+    case MR_SCHEMA_NONE: mr_cast_init_infer(cast, column); break;
+    case MR_SCHEMA_COLUMNS: mr_cast_init_type(cast, column, signature->columns[spec].type); break;
     case MR_SCHEMA_TENSORS:
         if (!signature->has_names) spec = 0;
-        return mr_cast_to_dtype(cells, signature->tensors[spec].dtype, arena, column, err);
+        mr_cast_init_dtype(cast, column, signature->tensors[spec].dtype);
+        break;
     }
-    return MR_OK;
 }
 
 /* Where two columns share a name pdf[name] is a frame: making str or datetime of it fails at once,
@@ -198,18 +201,34 @@ static mr_status reject_later(struct plan *plan, mr_status status, struct mr_are
     return MR_OK;
 }
 
-/* Why only Python can go on with a column; NULL when C can. */
-static const char *raw_reason(const struct plan *plan, size_t target,
-                              const struct mr_cells *cells) {
-    const struct mr_column *column = &plan->table->columns[target];
-    if (column->dtype != MR_OBJECT || column->n_nulls == column->n_rows) return NULL;
-    switch (plan->signature->kind) {
-    case MR_SCHEMA_NONE: return NULL;
-    case MR_SCHEMA_COLUMNS: return "values that only Python can convert to the column's type";
-    case MR_SCHEMA_TENSORS:
-        return yyjson_is_arr(mr_cell(cells, 0)) ? NULL : "values that only numpy can convert";
+/* Columns of objects keep pointing at their cells. */
+static bool keeps_cells(const struct mr_cast *cast) {
+    return cast->column->dtype == MR_OBJECT;
+}
+
+/* Convert cells that lie side by side, and let go of them on the way. */
+static mr_status convert_list(struct mr_cast *cast, const struct mr_cells *cells,
+                              struct mr_arena *arena, struct mr_error *err) {
+    const int64_t step = DISCARD_BYTES / (int64_t)sizeof(yyjson_val);
+    for (int64_t row = 0; row < cells->n; row += step) {
+        int64_t n = cells->n - row < step ? cells->n - row : step;
+        struct mr_cells block = mr_cells_slice(cells, row, n);
+        MR_TRY(mr_cast_convert(cast, &block, row, err));
+        if (n == step && !keeps_cells(cast)) mr_arena_discard(arena, block.first, DISCARD_BYTES);
     }
-    return NULL;
+    return MR_OK;
+}
+
+static mr_status cast_column(struct mr_frame *frame, struct mr_cast *cast,
+                             const struct mr_cells *cells, struct mr_error *err) {
+    if (cells->items || cells->stride != 1) {
+        return mr_cast_all(cast, cells, frame->form == MR_FRAME_EMPTY, frame->arena, err);
+    }
+    if (cast->needs_scan) mr_cast_scan(cast, cells);
+    yyjson_val *first_cell = cells->n ? mr_cell(cells, 0) : NULL;
+    MR_TRY(mr_cast_begin(cast, cells->n, first_cell, false, frame->arena, err));
+    MR_TRY(convert_list(cast, cells, frame->arena, err));
+    return mr_cast_end(cast, err);
 }
 
 static mr_status fill_column(struct mr_frame *frame, struct plan *plan, size_t i,
@@ -218,17 +237,101 @@ static mr_status fill_column(struct mr_frame *frame, struct plan *plan, size_t i
     /* Making a column that nobody wants can fail for a lone surrogate only. */
     if (target == NOT_WANTED && !frame->has_surrogates) return MR_OK;
     struct mr_cells cells;
+    struct mr_cast cast;
     MR_TRY(mr_frame_cells(frame, i, &cells, err));
     if (target == NOT_WANTED) {
-        struct mr_column unused = {.name = mr_str_from("?"), .n_rows = frame->n_rows};
-        return mr_cast_infer(&cells, frame->arena, &unused, err);
+        struct mr_column unused = {.name = mr_str_from("?")};
+        mr_cast_init_infer(&cast, &unused);
+        return mr_cast_all(&cast, &cells, false, frame->arena, err);
     }
     if (plan->is_twice && plan->is_twice[i]) {
         MR_TRY(reject_later(plan, refuse_twice(plan, target, err), frame->arena, err));
     }
-    mr_status status = cast_cells(&cells, plan, target, frame->arena, err);
+    init_cast(&cast, plan, target);
+    mr_status status = cast_column(frame, &cast, &cells, err);
     if (status != MR_OK) return reject_later(plan, status, frame->arena, err);
-    frame->raw_reason = raw_reason(plan, target, &cells);
+    if (cast.is_raw) frame->raw_reason = ONLY_PYTHON;
+    return MR_OK;
+}
+
+/* A column of an even frame that is being cast block by block. */
+struct lane {
+    struct mr_cells cells;
+    struct mr_cast cast;
+    bool is_rejected; /* enforcement will refuse it, whatever its cells are */
+};
+
+/* The wanted columns, ready to be cast. */
+static mr_status make_lanes(struct mr_frame *frame, const struct plan *plan, struct lane **lanes,
+                            bool *needs_scan, struct mr_error *err) {
+    *lanes = mr_arena_array(frame->arena, plan->table->n_cols, sizeof(**lanes));
+    if (!*lanes) return mr_arena_fail(frame->arena, err);
+    for (size_t i = 0; i < frame->n_cols; i++) {
+        if (plan->targets[i] == NOT_WANTED) continue;
+        struct lane *lane = &(*lanes)[plan->targets[i]];
+        init_cast(&lane->cast, plan, plan->targets[i]);
+        lane->is_rejected = false;
+        *needs_scan |= lane->cast.needs_scan;
+        MR_TRY(mr_frame_cells(frame, i, &lane->cells, err));
+    }
+    return MR_OK;
+}
+
+/* An even frame of many rows: all columns of a block of rows, which stays in the cache, before the
+ * next block. Converted rows are let go of, for values take far more room than a table does. */
+static mr_status fill_blocks(struct mr_frame *frame, struct plan *plan, int64_t block_rows,
+                             struct mr_error *err) {
+    struct lane *lanes;
+    bool needs_scan = false, keeps_any = false;
+    size_t n_lanes = plan->table->n_cols;
+    MR_TRY(make_lanes(frame, plan, &lanes, &needs_scan, err));
+    for (int64_t row = 0; needs_scan && row < frame->n_rows; row += block_rows) {
+        int64_t n = frame->n_rows - row < block_rows ? frame->n_rows - row : block_rows;
+        for (size_t i = 0; i < n_lanes; i++) {
+            struct mr_cells block = mr_cells_slice(&lanes[i].cells, row, n);
+            if (lanes[i].cast.needs_scan) mr_cast_scan(&lanes[i].cast, &block);
+        }
+    }
+    for (size_t i = 0; i < n_lanes; i++) {
+        struct lane *lane = &lanes[i];
+        mr_status status = mr_cast_begin(&lane->cast, frame->n_rows, mr_cell(&lane->cells, 0),
+                                         false, frame->arena, err);
+        lane->is_rejected = status == MR_E_INVALID_PARAMETER;
+        MR_TRY(reject_later(plan, status, frame->arena, err));
+        keeps_any |= keeps_cells(&lane->cast);
+    }
+    yyjson_val *discarded = frame->first;
+    for (int64_t row = 0; row < frame->n_rows; row += block_rows) {
+        int64_t n = frame->n_rows - row < block_rows ? frame->n_rows - row : block_rows;
+        for (size_t i = 0; i < n_lanes; i++) {
+            struct mr_cells block = mr_cells_slice(&lanes[i].cells, row, n);
+            if (lanes[i].is_rejected) continue;
+            MR_TRY(mr_cast_convert(&lanes[i].cast, &block, row, err));
+        }
+        yyjson_val *done = frame->first + (size_t)(row + n) * frame->stride;
+        size_t n_bytes = (size_t)(done - discarded) * sizeof(*done);
+        if (keeps_any || n_bytes < DISCARD_BYTES) continue;
+        mr_arena_discard(frame->arena, discarded, n_bytes);
+        discarded = done;
+    }
+    for (size_t i = 0; i < n_lanes; i++) {
+        if (lanes[i].cast.is_raw) frame->raw_reason = ONLY_PYTHON;
+        mr_status status = lanes[i].is_rejected ? MR_OK : mr_cast_end(&lanes[i].cast, err);
+        MR_TRY(reject_later(plan, status, frame->arena, err));
+    }
+    return MR_OK;
+}
+
+static mr_status fill_table(struct mr_frame *frame, struct plan *plan, struct mr_error *err) {
+    bool is_simple = frame->stride && !plan->is_twice && !frame->has_surrogates;
+    if (is_simple) {
+        int64_t block_rows = BLOCK_VALUES / (int64_t)frame->stride;
+        if (block_rows < MIN_BLOCK_ROWS) block_rows = MIN_BLOCK_ROWS;
+        if (frame->n_rows > block_rows) return fill_blocks(frame, plan, block_rows, err);
+    }
+    for (size_t i = 0; i < frame->n_cols && !frame->raw_reason; i++) {
+        MR_TRY(fill_column(frame, plan, i, err));
+    }
     return MR_OK;
 }
 
@@ -253,9 +356,7 @@ static mr_status decode_frame(struct mr_frame *frame, const struct mr_signature 
     if (frame->raw_reason) return leave_raw(frame->raw_reason, out);
     struct plan plan = {.signature = signature, .table = &out->input.table};
     MR_TRY(make_plan(frame, &plan, err));
-    for (size_t i = 0; i < frame->n_cols && !frame->raw_reason; i++) {
-        MR_TRY(fill_column(frame, &plan, i, err));
-    }
+    if (!frame->raw_reason) MR_TRY(fill_table(frame, &plan, err));
     if (frame->raw_reason) return leave_raw(frame->raw_reason, out);
     if (plan.rejection) {
         if (err) *err = *plan.rejection;

@@ -9,8 +9,6 @@
 
 #include "base/base64.h"
 #include "base/number.h"
-#include "base/utf8.h"
-#include "schema/datetime.h"
 #include "schema/py_value.h"
 
 /* Kinds of cells, as far as inference tells them apart. */
@@ -31,48 +29,38 @@ enum {
     SEEN_MISSING = SEEN_NULL | SEEN_NAN
 };
 
-/* A column being cast. */
-struct job {
-    const struct mr_cells *cells;
-    unsigned seen;
-    mr_dtype source; /* what pandas inferred */
-    struct mr_arena *arena;
-    struct mr_column *column;
-    const char *expected; /* the target's name, for messages */
-    struct mr_error *err;
-};
+#define TAG_REAL (YYJSON_TYPE_NUM | YYJSON_SUBTYPE_REAL)
+#define TAG_UINT (YYJSON_TYPE_NUM | YYJSON_SUBTYPE_UINT)
+#define TAG_SINT (YYJSON_TYPE_NUM | YYJSON_SUBTYPE_SINT)
+#define TAG_TRUE (YYJSON_TYPE_BOOL | YYJSON_SUBTYPE_TRUE)
+#define TAG_FALSE (YYJSON_TYPE_BOOL | YYJSON_SUBTYPE_FALSE)
 
-static unsigned kind_of(const yyjson_val *cell) {
+static unsigned kind_of_other(yyjson_val *cell) {
     if (!cell) return SEEN_NAN;
-    switch ((uint8_t)cell->tag) {
-    case YYJSON_TYPE_NUM | YYJSON_SUBTYPE_REAL: return isnan(cell->uni.f64) ? SEEN_NAN : SEEN_REAL;
-    case YYJSON_TYPE_NUM | YYJSON_SUBTYPE_UINT:
-        return cell->uni.u64 > INT64_MAX ? SEEN_UINT : SEEN_INT;
-    case YYJSON_TYPE_NUM | YYJSON_SUBTYPE_SINT: return cell->uni.i64 < 0 ? SEEN_NEGATIVE : SEEN_INT;
-    case YYJSON_TYPE_NULL: return SEEN_NULL;
-    case YYJSON_TYPE_BOOL | YYJSON_SUBTYPE_TRUE:
-    case YYJSON_TYPE_BOOL | YYJSON_SUBTYPE_FALSE: return SEEN_BOOL;
-    case YYJSON_TYPE_STR | MR_SUBTYPE_SURROGATE: return SEEN_SURROGATE;
-    default: break;
-    }
     switch ((uint8_t)cell->tag & YYJSON_TYPE_MASK) {
-    case YYJSON_TYPE_STR: return SEEN_TEXT;
-    case YYJSON_TYPE_RAW:
-        return mr_py_raw_kind((yyjson_val *)cell) == MR_PY_BIG ? SEEN_BIG : SEEN_REAL;
+    case YYJSON_TYPE_STR:
+        return ((uint8_t)cell->tag & YYJSON_SUBTYPE_MASK) == MR_SUBTYPE_SURROGATE ? SEEN_SURROGATE
+                                                                                  : SEEN_TEXT;
+    case YYJSON_TYPE_RAW: return mr_py_raw_kind(cell) == MR_PY_BIG ? SEEN_BIG : SEEN_REAL;
+    case YYJSON_TYPE_NULL: return SEEN_NULL;
     default: return SEEN_NESTED;
     }
 }
 
-static unsigned scan(const struct mr_cells *cells) {
-    unsigned seen = 0;
-    for (int64_t i = 0; i < cells->n; i++) seen |= kind_of(mr_cell(cells, i));
-    return seen;
+static inline unsigned kind_of(yyjson_val *cell) {
+    switch (cell ? (uint8_t)cell->tag : 0) {
+    case TAG_REAL: return isnan(cell->uni.f64) ? SEEN_NAN : SEEN_REAL;
+    case TAG_UINT: return cell->uni.u64 > INT64_MAX ? SEEN_UINT : SEEN_INT;
+    case TAG_SINT: return cell->uni.i64 < 0 ? SEEN_NEGATIVE : SEEN_INT;
+    case TAG_TRUE:
+    case TAG_FALSE: return SEEN_BOOL;
+    default: return kind_of_other(cell);
+    }
 }
 
-/* The dtype of the column before any cast. Booleans mixed with anything, integers on both sides of
+/* The dtype of a column before any cast. Booleans mixed with anything, integers on both sides of
  * int64 and uint64, and integers beyond them stay Python objects. */
-static mr_dtype infer_dtype(const struct mr_cells *cells, unsigned seen) {
-    if (cells->n == 0) return cells->is_object ? MR_OBJECT : MR_FLOAT64;
+static mr_dtype infer_dtype(unsigned seen) {
     if (seen & SEEN_NESTED) return MR_OBJECT;
     if (seen & SEEN_ANY_TEXT) {
         return seen & ~(unsigned)(SEEN_ANY_TEXT | SEEN_MISSING) ? MR_OBJECT : MR_STRING;
@@ -87,27 +75,18 @@ static mr_dtype infer_dtype(const struct mr_cells *cells, unsigned seen) {
     return seen & SEEN_NAN ? MR_FLOAT64 : MR_OBJECT;
 }
 
-/* --- Messages -------------------------------------------------------------------------------- */
-
-static mr_status cell_error(const struct job *job, int64_t row, const char *why) {
-    if (!job->err) return MR_E_BAD_REQUEST;
+static mr_status cell_error(const struct mr_cast *cast, yyjson_val *cell, int64_t row,
+                            const char *why, struct mr_error *err) {
+    if (!err) return MR_E_BAD_REQUEST;
     char received[128] = "nothing";
-    yyjson_val *cell = mr_cell(job->cells, row);
     if (cell) mr_py_describe(cell, received, sizeof(received));
-    return mr_fail(job->err, MR_E_BAD_REQUEST,
-                   "column '%.*s' row %lld: expected %s, received %s%s%s",
-                   MR_STR_ARGS(job->column->name), (long long)row, job->expected, received,
+    return mr_fail(err, MR_E_BAD_REQUEST, "column '%.*s' row %lld: expected %s, received %s%s%s",
+                   MR_STR_ARGS(cast->column->name), (long long)row, cast->expected, received,
                    why ? ": " : "", why ? why : "");
 }
 
 static struct mr_str cell_text(yyjson_val *cell) {
     return (struct mr_str){unsafe_yyjson_get_str(cell), unsafe_yyjson_get_len(cell)};
-}
-
-static void *new_values(struct job *job, size_t size) {
-    void *values = mr_arena_array(job->arena, (size_t)job->cells->n, size);
-    job->column->values = values;
-    return values;
 }
 
 /* --- Floats ---------------------------------------------------------------------------------- */
@@ -120,7 +99,7 @@ static bool float_of_other(yyjson_val *cell, double *out) {
     case SEEN_TEXT:
     case SEEN_SURROGATE: return mr_float_parse(cell_text(cell), out);
     case SEEN_REAL: *out = mr_py_float(cell); return true;
-    case SEEN_BIG: /* int too large to convert to float */
+    case SEEN_BIG: /* beyond a double: int too large to convert to float */
         return mr_float_parse(mr_py_text(cell), out) && isfinite(*out);
     default: return false;
     }
@@ -128,45 +107,46 @@ static bool float_of_other(yyjson_val *cell, double *out) {
 
 static inline bool float_of(yyjson_val *cell, double *out) {
     switch (cell ? (uint8_t)cell->tag : 0) {
-    case YYJSON_TYPE_NUM | YYJSON_SUBTYPE_REAL: *out = cell->uni.f64; return true;
-    case YYJSON_TYPE_NUM | YYJSON_SUBTYPE_UINT: *out = (double)cell->uni.u64; return true;
-    case YYJSON_TYPE_NUM | YYJSON_SUBTYPE_SINT: *out = (double)cell->uni.i64; return true;
-    case YYJSON_TYPE_BOOL | YYJSON_SUBTYPE_TRUE: *out = 1; return true;
-    case YYJSON_TYPE_BOOL | YYJSON_SUBTYPE_FALSE: *out = 0; return true;
+    case TAG_REAL: *out = cell->uni.f64; return true;
+    case TAG_UINT: *out = (double)cell->uni.u64; return true;
+    case TAG_SINT: *out = (double)cell->uni.i64; return true;
+    case TAG_TRUE: *out = 1; return true;
+    case TAG_FALSE: *out = 0; return true;
     default: return float_of_other(cell, out);
     }
 }
 
-static mr_status to_float64(struct job *job) {
-    double *values = new_values(job, sizeof(*values));
-    if (!values) return mr_arena_fail(job->arena, job->err);
+static mr_status to_float64(struct mr_cast *cast, const struct mr_cells *cells, int64_t row,
+                            struct mr_error *err) {
+    double *values = (double *)cast->values + row;
     int64_t n_nulls = 0;
-    for (int64_t i = 0; i < job->cells->n; i++) {
-        if (!float_of(mr_cell(job->cells, i), &values[i])) return cell_error(job, i, NULL);
+    for (int64_t i = 0; i < cells->n; i++) {
+        yyjson_val *cell = mr_cell(cells, i);
+        if (!float_of(cell, &values[i])) return cell_error(cast, cell, row + i, NULL, err);
         n_nulls += isnan(values[i]);
     }
-    job->column->n_nulls = n_nulls;
+    cast->column->n_nulls += n_nulls;
     return MR_OK;
 }
 
 /* Integer columns are rounded once; all else passes through a double. */
-static mr_status to_float32(struct job *job) {
-    float *values = new_values(job, sizeof(*values));
-    if (!values) return mr_arena_fail(job->arena, job->err);
-    bool is_int = job->source == MR_INT64 || job->source == MR_UINT64;
+static mr_status to_float32(struct mr_cast *cast, const struct mr_cells *cells, int64_t row,
+                            struct mr_error *err) {
+    float *values = (float *)cast->values + row;
+    bool is_int = cast->source == MR_INT64 || cast->source == MR_UINT64;
     int64_t n_nulls = 0;
-    for (int64_t i = 0; i < job->cells->n; i++) {
-        yyjson_val *cell = mr_cell(job->cells, i);
+    for (int64_t i = 0; i < cells->n; i++) {
+        yyjson_val *cell = mr_cell(cells, i);
         double value;
         if (is_int) {
             values[i] = unsafe_yyjson_is_uint(cell) ? (float)cell->uni.u64 : (float)cell->uni.i64;
             continue;
         }
-        if (!float_of(cell, &value)) return cell_error(job, i, NULL);
+        if (!float_of(cell, &value)) return cell_error(cast, cell, row + i, NULL, err);
         values[i] = (float)value;
         n_nulls += isnan(value);
     }
-    job->column->n_nulls = n_nulls;
+    cast->column->n_nulls += n_nulls;
     return MR_OK;
 }
 
@@ -191,13 +171,13 @@ static uint64_t truncate_double(double value, mr_dtype dtype) {
     return (uint64_t)(is_wide ? INT64_MIN : INT32_MIN);
 }
 
-/* int(value) of a cell in a column of objects or texts, which must be in the dtype's range. */
+/* int(value) of a cell in a column of objects or texts, which must be in the dtype's range.
+ * Returns NULL, or why Python raises. */
 static const char *int_of_object(yyjson_val *cell, mr_dtype dtype, uint64_t *out) {
-    int64_t low;
+    int64_t low, value = 0;
     uint64_t high;
     int_range(dtype, &low, &high);
     bool is_big = false;
-    int64_t value = 0;
     double real;
     switch (kind_of(cell)) {
     case SEEN_BOOL: *out = unsafe_yyjson_is_true(cell); return NULL;
@@ -226,35 +206,35 @@ static const char *int_of_object(yyjson_val *cell, mr_dtype dtype, uint64_t *out
     return value < low ? "out of range" : NULL;
 }
 
-static const char *int_of(const struct job *job, yyjson_val *cell, mr_dtype dtype, uint64_t *out) {
+static inline const char *int_of(const struct mr_cast *cast, yyjson_val *cell, uint64_t *out) {
     double value;
-    switch (job->source) {
+    switch (cast->source) {
     case MR_BOOL: *out = unsafe_yyjson_is_true(cell); return NULL;
     case MR_INT64:
     case MR_UINT64: *out = cell->uni.u64; return NULL; /* wraps around */
     case MR_FLOAT64:
         if (!float_of(cell, &value) || isnan(value)) return "an integer cannot be missing";
         if (isinf(value)) return "an integer cannot be infinite";
-        if (value < 0 && mr_dtype_kind(dtype) == 'u') return "it is negative";
-        *out = truncate_double(value, dtype);
+        if (value < 0 && mr_dtype_kind(cast->dtype) == 'u') return "it is negative";
+        *out = truncate_double(value, cast->dtype);
         return NULL;
-    default: return int_of_object(cell, dtype, out);
+    default: return int_of_object(cell, cast->dtype, out);
     }
 }
 
-static mr_status to_int(struct job *job, mr_dtype dtype) {
-    size_t size = mr_dtype_size(dtype);
-    char *values = new_values(job, size);
-    if (!values) return mr_arena_fail(job->arena, job->err);
-    for (int64_t i = 0; i < job->cells->n; i++) {
+static mr_status to_int(struct mr_cast *cast, const struct mr_cells *cells, int64_t row,
+                        struct mr_error *err) {
+    size_t size = mr_dtype_size(cast->dtype);
+    for (int64_t i = 0; i < cells->n; i++) {
+        yyjson_val *cell = mr_cell(cells, i);
         uint64_t value;
-        const char *why = int_of(job, mr_cell(job->cells, i), dtype, &value);
-        if (why) return cell_error(job, i, why);
+        const char *why = int_of(cast, cell, &value);
+        if (why) return cell_error(cast, cell, row + i, why, err);
         switch (size) {
-        case 1: ((uint8_t *)values)[i] = (uint8_t)value; break;
-        case 2: ((uint16_t *)(void *)values)[i] = (uint16_t)value; break;
-        case 4: ((uint32_t *)(void *)values)[i] = (uint32_t)value; break;
-        default: ((uint64_t *)(void *)values)[i] = value; break;
+        case 1: ((uint8_t *)cast->values)[row + i] = (uint8_t)value; break;
+        case 2: ((uint16_t *)cast->values)[row + i] = (uint16_t)value; break;
+        case 4: ((uint32_t *)cast->values)[row + i] = (uint32_t)value; break;
+        default: ((uint64_t *)cast->values)[row + i] = value; break;
         }
     }
     return MR_OK;
@@ -263,114 +243,89 @@ static mr_status to_int(struct job *job, mr_dtype dtype) {
 /* --- Booleans -------------------------------------------------------------------------------- */
 
 /* bool(value); a missing value is NaN, which is true, but where pandas kept None. */
-static bool bool_of(const struct job *job, yyjson_val *cell) {
-    if (!cell) return true;
-    if (yyjson_is_null(cell)) return job->source != MR_OBJECT;
-    return mr_py_truth(cell);
-}
-
-static mr_status to_bool(struct job *job) {
-    uint8_t *values = new_values(job, sizeof(*values));
-    if (!values) return mr_arena_fail(job->arena, job->err);
-    for (int64_t i = 0; i < job->cells->n; i++) values[i] = bool_of(job, mr_cell(job->cells, i));
+static mr_status to_bool(struct mr_cast *cast, const struct mr_cells *cells, int64_t row,
+                         struct mr_error *err) {
+    (void)err;
+    uint8_t *values = (uint8_t *)cast->values + row;
+    for (int64_t i = 0; i < cells->n; i++) {
+        yyjson_val *cell = mr_cell(cells, i);
+        values[i] = !cell                  ? true
+                    : yyjson_is_null(cell) ? cast->source != MR_OBJECT
+                                           : mr_py_truth(cell);
+    }
     return MR_OK;
 }
 
 /* --- Texts, bytes, objects ------------------------------------------------------------------- */
 
-/* Room for offsets, bytes and, where cells are missing, the bitmap of present ones. */
-static mr_status new_bytes(struct job *job, size_t n_bytes, int64_t **offsets, char **bytes,
-                           uint8_t **validity) {
-    size_t n = (size_t)job->cells->n;
-    *offsets = mr_arena_array(job->arena, n + 1, sizeof(**offsets));
-    *bytes = mr_arena_alloc(job->arena, n_bytes);
-    *validity = NULL;
-    if (job->seen & SEEN_MISSING) *validity = mr_arena_zalloc(job->arena, (n + 7) / 8);
-    bool is_ok = *offsets && *bytes && (*validity || !(job->seen & SEEN_MISSING));
-    if (!is_ok) return mr_arena_fail(job->arena, job->err);
-    job->column->offsets = *offsets;
-    job->column->bytes = *bytes;
-    job->column->validity = *validity;
-    return MR_OK;
-}
-
-static size_t text_bytes(const struct mr_cells *cells) {
-    size_t n_bytes = 0;
+/* A column of texts and missing values. */
+static mr_status to_text(struct mr_cast *cast, const struct mr_cells *cells, int64_t row,
+                         struct mr_error *err) {
+    (void)err;
     for (int64_t i = 0; i < cells->n; i++) {
         yyjson_val *cell = mr_cell(cells, i);
-        if (yyjson_is_str(cell)) n_bytes += unsafe_yyjson_get_len(cell);
-    }
-    return n_bytes;
-}
-
-/* A column of texts and missing values. */
-static mr_status to_text(struct job *job, mr_dtype dtype) {
-    int64_t *offsets, n_nulls = 0;
-    char *bytes;
-    uint8_t *validity;
-    MR_TRY(new_bytes(job, text_bytes(job->cells), &offsets, &bytes, &validity));
-    size_t at = 0;
-    for (int64_t i = 0; i < job->cells->n; i++) {
-        yyjson_val *cell = mr_cell(job->cells, i);
-        offsets[i] = (int64_t)at;
+        cast->offsets[row + i] = (int64_t)cast->bytes_used;
         if (!yyjson_is_str(cell)) {
-            n_nulls++;
+            cast->column->n_nulls++;
             continue;
         }
         struct mr_str text = cell_text(cell);
-        memcpy(bytes + at, text.data, text.size);
-        at += text.size;
-        if (validity) validity[i / 8] |= (uint8_t)(1 << i % 8);
+        memcpy(cast->bytes + cast->bytes_used, text.data, text.size);
+        cast->bytes_used += text.size;
+        if (cast->validity) cast->validity[(row + i) / 8] |= (uint8_t)(1 << (row + i) % 8);
     }
-    offsets[job->cells->n] = (int64_t)at;
-    job->column->dtype = dtype;
-    job->column->n_nulls = n_nulls;
+    return MR_OK;
+}
+
+/* Making a column of texts fails for the first lone surrogate. */
+static mr_status refuse_surrogate(struct mr_cast *cast, const struct mr_cells *cells, int64_t row,
+                                  struct mr_error *err) {
+    for (int64_t i = 0; i < cells->n; i++) {
+        yyjson_val *cell = mr_cell(cells, i);
+        if (kind_of(cell) != SEEN_SURROGATE) continue;
+        cast->expected = "a text";
+        return cell_error(cast, cell, row + i, "it has a lone surrogate", err);
+    }
     return MR_OK;
 }
 
 /* base64.decodebytes(bytes(x, 'utf8')) of every cell. */
-static mr_status to_binary(struct job *job) {
-    job->expected = "binary (a text in base64)";
-    for (int64_t i = 0; i < job->cells->n; i++) {
-        if (!(kind_of(mr_cell(job->cells, i)) & SEEN_TEXT)) return cell_error(job, i, NULL);
+static mr_status to_binary(struct mr_cast *cast, const struct mr_cells *cells, int64_t row,
+                           struct mr_error *err) {
+    for (int64_t i = 0; i < cells->n; i++) {
+        yyjson_val *cell = mr_cell(cells, i);
+        cast->offsets[row + i] = (int64_t)cast->bytes_used;
+        if (kind_of(cell) != SEEN_TEXT) return cell_error(cast, cell, row + i, NULL, err);
+        size_t size = mr_base64_decode(cell_text(cell), cast->bytes + cast->bytes_used);
+        if (size == MR_BASE64_ERROR) {
+            return cell_error(cast, cell, row + i, "wrong length or padding", err);
+        }
+        cast->bytes_used += size;
     }
-    int64_t *offsets;
-    char *bytes;
-    uint8_t *validity;
-    MR_TRY(new_bytes(job, text_bytes(job->cells), &offsets, &bytes, &validity));
-    size_t at = 0;
-    for (int64_t i = 0; i < job->cells->n; i++) {
-        offsets[i] = (int64_t)at;
-        size_t size = mr_base64_decode(cell_text(mr_cell(job->cells, i)), bytes + at);
-        if (size == MR_BASE64_ERROR) return cell_error(job, i, "wrong length or padding");
-        at += size;
-    }
-    offsets[job->cells->n] = (int64_t)at;
     return MR_OK;
 }
 
 /* bytes(x, 'utf8') of every cell: a tensor of bytes. */
-static mr_status to_utf8_bytes(struct job *job) {
-    job->expected = "a text";
-    for (int64_t i = 0; i < job->cells->n; i++) {
-        if (!(kind_of(mr_cell(job->cells, i)) & SEEN_TEXT)) return cell_error(job, i, NULL);
+static mr_status to_utf8_bytes(struct mr_cast *cast, const struct mr_cells *cells, int64_t row,
+                               struct mr_error *err) {
+    for (int64_t i = 0; i < cells->n; i++) {
+        yyjson_val *cell = mr_cell(cells, i);
+        if (kind_of(cell) != SEEN_TEXT) return cell_error(cast, cell, row + i, NULL, err);
     }
-    return to_text(job, MR_BINARY);
+    return to_text(cast, cells, row, err);
 }
 
 /* The cells as they are. A null among floats is NaN, as is a missing cell. */
-static mr_status to_object(struct job *job) {
-    yyjson_val **values = new_values(job, sizeof(*values));
-    if (!values) return mr_arena_fail(job->arena, job->err);
-    int64_t n_nulls = 0;
-    for (int64_t i = 0; i < job->cells->n; i++) {
-        values[i] = mr_cell(job->cells, i);
-        bool is_missing = kind_of(values[i]) & SEEN_MISSING;
-        if (is_missing && job->source == MR_FLOAT64) values[i] = NULL;
-        n_nulls += is_missing;
+static mr_status to_object(struct mr_cast *cast, const struct mr_cells *cells, int64_t row,
+                           struct mr_error *err) {
+    (void)err;
+    yyjson_val **values = (yyjson_val **)cast->values + row;
+    for (int64_t i = 0; i < cells->n; i++) {
+        values[i] = mr_cell(cells, i);
+        if (!(kind_of(values[i]) & SEEN_MISSING)) continue;
+        if (cast->source == MR_FLOAT64) values[i] = NULL;
+        cast->column->n_nulls++;
     }
-    job->column->dtype = MR_OBJECT;
-    job->column->n_nulls = n_nulls;
     return MR_OK;
 }
 
@@ -389,171 +344,278 @@ static bool is_relative_date(struct mr_str text) {
     return mr_str_is(text, "now") || mr_str_is(text, "today");
 }
 
-/* A text after the first one, which has set the format. *is_other: only pandas can tell. */
-static mr_status later_date(const struct job *job, int64_t row, const struct mr_date *first,
-                            struct mr_date *date, bool *is_other) {
-    struct mr_str text = cell_text(mr_cell(job->cells, row));
+/* A text after the first one, which has set the format. Returns NULL, or what is wrong with it;
+ * sets is_raw where only pandas can tell. */
+static const char *later_date(struct mr_cast *cast, struct mr_str text, struct mr_date *date) {
+    const struct mr_date *first = &cast->first_date;
     mr_date_result result = mr_date_parse(text, date);
     if (is_relative_date(text) || result == MR_DATE_LEAP_SECOND) {
-        *is_other = true;
-    } else if (result == MR_DATE_OUT_OF_RANGE) {
-        return cell_error(job, row, "out of range");
-    } else if (result == MR_DATE_OTHER) {
-        *is_other = !has_other_letters(text);
-        if (!*is_other) return cell_error(job, row, "not in the format of the first one");
-    } else if (date->format != first->format) {
-        return cell_error(job, row, "not in the format of the first one");
-    } else if (date->zone_offset_minutes != first->zone_offset_minutes) {
-        return cell_error(job, row, "another time zone than the first one");
+        cast->is_raw = true;
+        return NULL;
     }
-    return MR_OK;
+    if (result == MR_DATE_OUT_OF_RANGE) return "out of range";
+    if (result == MR_DATE_OTHER && !has_other_letters(text)) {
+        cast->is_raw = true;
+        return NULL;
+    }
+    if (result == MR_DATE_OTHER || date->format != first->format) {
+        return "not in the format of the first one";
+    }
+    bool is_same_zone = date->zone_offset_minutes == first->zone_offset_minutes;
+    return is_same_zone ? NULL : "another time zone than the first one has";
+}
+
+/* The first text that is not missing sets the format of all. */
+static const char *first_date(struct mr_cast *cast, struct mr_str text, int64_t row,
+                              struct mr_date *date) {
+    mr_date_result result = mr_date_parse(text, date);
+    cast->first_date = *date;
+    cast->first_date_row = row;
+    cast->is_raw = result == MR_DATE_OTHER;
+    return result == MR_DATE_OK || cast->is_raw ? NULL : "out of range";
 }
 
 /* A column of texts and missing values. */
-static mr_status texts_to_dates(struct job *job) {
-    int64_t *values = new_values(job, sizeof(*values)), n_nulls = 0, first_row = -1;
-    if (!values) return mr_arena_fail(job->arena, job->err);
-    struct mr_date first = {0}, date;
-    bool is_other = false;
-    for (int64_t i = 0; i < job->cells->n && !is_other; i++) {
-        yyjson_val *cell = mr_cell(job->cells, i);
+static mr_status texts_to_dates(struct mr_cast *cast, const struct mr_cells *cells, int64_t row,
+                                struct mr_error *err) {
+    int64_t *values = (int64_t *)cast->values + row;
+    for (int64_t i = 0; i < cells->n && !cast->is_raw; i++) {
+        yyjson_val *cell = mr_cell(cells, i);
         if (!yyjson_is_str(cell) || mr_date_is_missing(cell_text(cell))) {
             values[i] = INT64_MIN;
-            n_nulls++;
+            cast->column->n_nulls++;
             continue;
         }
-        if (first_row >= 0) {
-            MR_TRY(later_date(job, i, &first, &date, &is_other));
-        } else {
-            mr_date_result result = mr_date_parse(cell_text(cell), &first);
-            is_other = result == MR_DATE_OTHER;
-            if (result != MR_DATE_OK && !is_other) return cell_error(job, i, "out of range");
-            first_row = i;
-            date = first;
-        }
+        struct mr_date date;
+        const char *why = cast->first_date_row < 0
+                              ? first_date(cast, cell_text(cell), row + i, &date)
+                              : later_date(cast, cell_text(cell), &date);
+        if (why) return cell_error(cast, cell, row + i, why, err);
         values[i] = date.ns;
     }
-    if (is_other) return to_object(job);
-    job->column->n_nulls = n_nulls;
-    if (!first.has_zone) return MR_OK;
-    job->expected = "a datetime without a time zone";
-    if (job->err) (void)cell_error(job, first_row, NULL);
-    if (job->err) job->err->status = MR_E_INVALID_PARAMETER;
-    return MR_E_INVALID_PARAMETER;
+    return MR_OK;
 }
 
-/* pandas.to_datetime. Integers are nanoseconds since 1970, floats too, without their fraction.
- * Texts among numbers are left to it. */
-static mr_status to_datetime(struct job *job) {
-    if (job->source == MR_STRING) return texts_to_dates(job);
-    if ((job->seen & SEEN_ANY_TEXT) && !(job->seen & (SEEN_BOOL | SEEN_NESTED))) {
-        return to_object(job);
-    }
-    int64_t *values = new_values(job, sizeof(*values)), n_nulls = 0;
-    if (!values) return mr_arena_fail(job->arena, job->err);
-    for (int64_t i = 0; i < job->cells->n; i++) {
-        yyjson_val *cell = mr_cell(job->cells, i);
+/* pandas.to_datetime of numbers: nanoseconds since 1970, of floats without their fraction. */
+static mr_status numbers_to_dates(struct mr_cast *cast, const struct mr_cells *cells, int64_t row,
+                                  struct mr_error *err) {
+    int64_t *values = (int64_t *)cast->values + row;
+    for (int64_t i = 0; i < cells->n; i++) {
+        yyjson_val *cell = mr_cell(cells, i);
         unsigned kind = kind_of(cell);
         double value = 0;
         values[i] = INT64_MIN;
-        if (kind & (SEEN_BOOL | SEEN_NESTED)) return cell_error(job, i, NULL);
-        if (kind & (SEEN_UINT | SEEN_BIG) && job->source != MR_FLOAT64) {
-            return cell_error(job, i, "out of range");
+        if (kind & (SEEN_BOOL | SEEN_NESTED)) return cell_error(cast, cell, row + i, NULL, err);
+        if (kind & (SEEN_UINT | SEEN_BIG) && cast->source != MR_FLOAT64) {
+            return cell_error(cast, cell, row + i, "out of range", err);
         }
-        if (job->source == MR_INT64) {
+        if (cast->source == MR_INT64) {
             values[i] = cell->uni.i64;
-        } else if (job->source == MR_FLOAT64 && float_of(cell, &value) && !isnan(value)) {
+        } else if (cast->source == MR_FLOAT64 && float_of(cell, &value) && !isnan(value)) {
             values[i] = (int64_t)truncate_double(value, MR_INT64);
         }
-        n_nulls += values[i] == INT64_MIN;
-    }
-    job->column->n_nulls = n_nulls;
-    return MR_OK;
-}
-
-/* --- Entry points ---------------------------------------------------------------------------- */
-
-/* Scan and infer; a lone surrogate is what making a column of texts fails for. */
-static mr_status start(struct job *job) {
-    job->seen = scan(job->cells);
-    job->source = infer_dtype(job->cells, job->seen);
-    job->column->n_rows = job->cells->n;
-    if (job->source != MR_STRING || !(job->seen & SEEN_SURROGATE)) return MR_OK;
-    for (int64_t i = 0; i < job->cells->n; i++) {
-        if (kind_of(mr_cell(job->cells, i)) == SEEN_SURROGATE) {
-            job->expected = "a text";
-            return cell_error(job, i, "it has a lone surrogate");
-        }
+        cast->column->n_nulls += values[i] == INT64_MIN;
     }
     return MR_OK;
 }
 
-static mr_status to_number(struct job *job, mr_dtype dtype) {
-    job->column->dtype = dtype;
-    switch (dtype) {
-    case MR_BOOL: return to_bool(job);
-    case MR_FLOAT32: return to_float32(job);
-    case MR_FLOAT64: return to_float64(job);
-    default: return to_int(job, dtype);
+/* --- Steps ----------------------------------------------------------------------------------- */
+
+/* Field by field: a row of four numbers should not pay for clearing four of these. */
+static void init(struct mr_cast *cast, struct mr_column *column, mr_dtype dtype) {
+    cast->column = column;
+    cast->is_raw = false;
+    cast->needs_scan = true;
+    cast->dtype = dtype;
+    cast->seen = 0;
+    cast->text_bytes = 0;
+    cast->bytes_used = 0;
+    cast->validity = NULL;
+    cast->first_date_row = -1;
+}
+
+void mr_cast_init_infer(struct mr_cast *cast, struct mr_column *column) {
+    init(cast, column, MR_OBJECT);
+    cast->aim = MR_CAST_INFER;
+}
+
+void mr_cast_init_type(struct mr_cast *cast, struct mr_column *column, mr_col_type type) {
+    init(cast, column, mr_col_type_dtype(type));
+    cast->aim = MR_CAST_TYPE;
+    cast->type = type;
+    cast->expected = mr_col_type_name(type);
+    /* Whatever pandas infers, each cell becomes the same double or fails. */
+    cast->needs_scan = type != MR_COL_DOUBLE;
+}
+
+void mr_cast_init_dtype(struct mr_cast *cast, struct mr_column *column, mr_dtype dtype) {
+    init(cast, column, dtype);
+    cast->aim = MR_CAST_DTYPE;
+    cast->expected = mr_dtype_name(dtype);
+}
+
+void mr_cast_scan(struct mr_cast *cast, const struct mr_cells *cells) {
+    unsigned seen = 0;
+    for (int64_t i = 0; i < cells->n; i++) {
+        yyjson_val *cell = mr_cell(cells, i);
+        unsigned kind = kind_of(cell);
+        seen |= kind;
+        if (kind & SEEN_ANY_TEXT) cast->text_bytes += unsafe_yyjson_get_len(cell);
+    }
+    cast->seen |= seen;
+}
+
+/* Room for values, or for offsets, bytes and, where cells are missing, the bitmap of the others. */
+static mr_status make_room(struct mr_cast *cast, size_t n, struct mr_error *err) {
+    struct mr_column *column = cast->column;
+    size_t size = mr_dtype_size(column->dtype);
+    if (size) {
+        column->values = cast->values = mr_arena_array(cast->arena, n, size);
+        return cast->values ? MR_OK : mr_arena_fail(cast->arena, err);
+    }
+    bool has_missing = cast->seen & SEEN_MISSING;
+    cast->offsets = mr_arena_array(cast->arena, n + 1, sizeof(*cast->offsets));
+    cast->bytes = mr_arena_alloc(cast->arena, cast->text_bytes);
+    if (has_missing) cast->validity = mr_arena_zalloc(cast->arena, (n + 7) / 8);
+    bool is_ok = cast->offsets && cast->bytes && (cast->validity || !has_missing);
+    if (!is_ok) return mr_arena_fail(cast->arena, err);
+    column->offsets = cast->offsets;
+    column->bytes = cast->bytes;
+    column->validity = cast->validity;
+    return MR_OK;
+}
+
+static void convert_numbers(struct mr_cast *cast) {
+    switch (cast->dtype) {
+    case MR_BOOL: cast->convert = to_bool; break;
+    case MR_FLOAT32: cast->convert = to_float32; break;
+    case MR_FLOAT64: cast->convert = to_float64; break;
+    default: cast->convert = to_int; break;
     }
 }
 
-mr_status mr_cast_infer(const struct mr_cells *cells, struct mr_arena *arena,
-                        struct mr_column *column, struct mr_error *err) {
-    struct job job = {.cells = cells, .arena = arena, .column = column, .err = err};
-    MR_TRY(start(&job));
-    job.expected = mr_dtype_name(job.source);
-    if (job.source == MR_STRING) return to_text(&job, MR_STRING);
-    if (job.source == MR_OBJECT) return to_object(&job);
-    return to_number(&job, job.source);
+/* Keep Python objects where there are only missing ones; others C cannot hand on. */
+static void convert_objects(struct mr_cast *cast) {
+    cast->is_raw = cast->seen & ~(unsigned)SEEN_MISSING;
+    cast->convert = to_object;
+    cast->dtype = MR_OBJECT;
 }
 
-mr_status mr_cast_to(const struct mr_cells *cells, mr_col_type type, struct mr_arena *arena,
-                     struct mr_column *column, struct mr_error *err) {
-    struct job job = {.cells = cells, .arena = arena, .column = column, .err = err};
-    MR_TRY(start(&job));
-    job.expected = mr_col_type_name(type);
-    column->dtype = mr_col_type_dtype(type);
-    switch (type) {
-    case MR_COL_STRING: return job.source == MR_STRING ? to_text(&job, MR_STRING) : to_object(&job);
+static void choose_inferred(struct mr_cast *cast) {
+    cast->dtype = cast->source;
+    cast->expected = mr_dtype_name(cast->source);
+    if (cast->source == MR_STRING) {
+        cast->convert = to_text;
+    } else if (cast->source == MR_OBJECT) {
+        cast->convert = to_object;
+    } else {
+        convert_numbers(cast);
+    }
+}
+
+static mr_status choose_for_type(struct mr_cast *cast, bool is_empty_float, struct mr_error *err) {
+    switch (cast->type) {
+    case MR_COL_STRING:
+        cast->convert = to_text;
+        if (cast->source != MR_STRING) convert_objects(cast);
+        return MR_OK;
     case MR_COL_BINARY:
-        if (cells->n == 0 && !cells->is_object) {
-            /* An empty list is a column of float64, and so is what map() makes of it. */
-            return mr_fail(err, MR_E_INVALID_PARAMETER,
-                           "column '%.*s': expected binary, received an empty list of numbers",
-                           MR_STR_ARGS(column->name));
-        }
-        return to_binary(&job);
-    case MR_COL_DATETIME: return to_datetime(&job);
+        cast->convert = to_binary;
+        cast->expected = "binary (a text in base64)";
+        if (!is_empty_float) return MR_OK;
+        /* An empty list is a column of float64, and so is what map() makes of it. */
+        return mr_fail(err, MR_E_INVALID_PARAMETER,
+                       "column '%.*s': expected binary, received an empty list of numbers",
+                       MR_STR_ARGS(cast->column->name));
+    case MR_COL_DATETIME:
+        cast->convert = cast->source == MR_STRING ? texts_to_dates : numbers_to_dates;
+        if (cast->source == MR_STRING || !(cast->seen & SEEN_ANY_TEXT)) return MR_OK;
+        /* Texts among numbers are left to pandas; what it certainly refuses is not. */
+        if (!(cast->seen & (SEEN_BOOL | SEEN_NESTED))) convert_objects(cast);
+        return MR_OK;
     case MR_COL_BOOLEAN:
     case MR_COL_INTEGER:
     case MR_COL_LONG:
     case MR_COL_FLOAT:
-    case MR_COL_DOUBLE: return to_number(&job, column->dtype);
-    default: return to_object(&job);
+    case MR_COL_DOUBLE: convert_numbers(cast); return MR_OK;
+    default: convert_objects(cast); return MR_OK;
     }
 }
 
-mr_status mr_cast_to_dtype(const struct mr_cells *cells, mr_dtype dtype, struct mr_arena *arena,
-                           struct mr_column *column, struct mr_error *err) {
-    struct job job = {.cells = cells, .arena = arena, .column = column, .err = err};
-    MR_TRY(start(&job));
-    job.expected = mr_dtype_name(dtype);
-    column->dtype = dtype;
-    if (dtype == MR_BINARY) return to_utf8_bytes(&job);
-    if (cells->n == 0) {
-        return mr_fail(err, MR_E_BAD_REQUEST, "column '%.*s': expected %s, received no rows",
-                       MR_STR_ARGS(column->name), job.expected);
+static mr_status choose_for_dtype(struct mr_cast *cast, int64_t n_rows, yyjson_val *first_cell,
+                                  struct mr_error *err) {
+    if (cast->dtype == MR_BINARY) {
+        cast->convert = to_utf8_bytes;
+        cast->expected = "a text";
+        return MR_OK;
     }
-    if (yyjson_is_arr(mr_cell(cells, 0))) return to_object(&job);
-    switch (dtype) {
-    case MR_STRING: return job.source == MR_STRING ? to_text(&job, MR_STRING) : to_object(&job);
+    if (n_rows == 0) {
+        return mr_fail(err, MR_E_BAD_REQUEST, "column '%.*s': expected %s, received no rows",
+                       MR_STR_ARGS(cast->column->name), cast->expected);
+    }
+    if (yyjson_is_arr(first_cell)) {
+        cast->convert = to_object;
+        cast->dtype = MR_OBJECT;
+        return MR_OK;
+    }
+    bool is_object = cast->source == MR_STRING || cast->source == MR_OBJECT;
+    switch (cast->dtype) {
+    case MR_STRING:
+        cast->convert = to_text;
+        if (cast->source != MR_STRING) convert_objects(cast);
+        return MR_OK;
     case MR_FLOAT16:
     case MR_DATETIME:
-    case MR_OBJECT: return to_object(&job);
-    case MR_UINT64: /* texts of 2^63 and more */
-        if (job.source == MR_STRING || job.source == MR_OBJECT) return to_object(&job);
-        return to_number(&job, dtype);
-    default: return to_number(&job, dtype);
+    case MR_OBJECT: convert_objects(cast); return MR_OK;
+    case MR_UINT64: /* texts and objects of 2^63 and more */
+        convert_numbers(cast);
+        if (is_object) convert_objects(cast);
+        return MR_OK;
+    default: convert_numbers(cast); return MR_OK;
     }
+}
+
+mr_status mr_cast_begin(struct mr_cast *cast, int64_t n_rows, yyjson_val *first_cell,
+                        bool is_object, struct mr_arena *arena, struct mr_error *err) {
+    cast->arena = arena;
+    cast->source = n_rows ? infer_dtype(cast->seen) : is_object ? MR_OBJECT : MR_FLOAT64;
+    cast->column->n_rows = n_rows;
+    bool is_empty_float = n_rows == 0 && !is_object;
+    if (cast->source == MR_STRING && (cast->seen & SEEN_SURROGATE)) {
+        cast->convert = refuse_surrogate;
+        return MR_OK;
+    }
+    switch (cast->aim) {
+    case MR_CAST_INFER: choose_inferred(cast); break;
+    case MR_CAST_TYPE: MR_TRY(choose_for_type(cast, is_empty_float, err)); break;
+    case MR_CAST_DTYPE: MR_TRY(choose_for_dtype(cast, n_rows, first_cell, err)); break;
+    }
+    cast->column->dtype = cast->dtype;
+    return cast->is_raw ? MR_OK : make_room(cast, (size_t)n_rows, err);
+}
+
+mr_status mr_cast_convert(struct mr_cast *cast, const struct mr_cells *cells, int64_t row,
+                          struct mr_error *err) {
+    return cast->is_raw ? MR_OK : cast->convert(cast, cells, row, err);
+}
+
+mr_status mr_cast_end(struct mr_cast *cast, struct mr_error *err) {
+    struct mr_column *column = cast->column;
+    if (cast->is_raw) return MR_OK;
+    bool has_bytes = column->dtype == MR_STRING || column->dtype == MR_BINARY;
+    if (has_bytes) cast->offsets[column->n_rows] = (int64_t)cast->bytes_used;
+    if (cast->first_date_row < 0 || !cast->first_date.has_zone) return MR_OK;
+    return mr_fail(err, MR_E_INVALID_PARAMETER,
+                   "column '%.*s' row %lld: expected a datetime without a time zone, received one "
+                   "with a zone",
+                   MR_STR_ARGS(column->name), (long long)cast->first_date_row);
+}
+
+mr_status mr_cast_all(struct mr_cast *cast, const struct mr_cells *cells, bool is_object,
+                      struct mr_arena *arena, struct mr_error *err) {
+    if (cast->needs_scan) mr_cast_scan(cast, cells);
+    yyjson_val *first_cell = cells->n ? mr_cell(cells, 0) : NULL;
+    MR_TRY(mr_cast_begin(cast, cells->n, first_cell, is_object, arena, err));
+    MR_TRY(mr_cast_convert(cast, cells, 0, err));
+    return mr_cast_end(cast, err);
 }

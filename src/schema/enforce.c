@@ -102,11 +102,12 @@ static const char *integer_hint(const struct mr_column *column, mr_dtype dtype) 
  * what they are (infer_objects). *is_raw: only Python can go on. */
 static mr_status enforce_objects(struct mr_column *column, mr_col_type type, struct mr_arena *arena,
                                  bool *is_raw, struct mr_error *err) {
-    struct mr_cells cells = {
-        .n = column->n_rows, .items = (yyjson_val *const *)column->values, .is_object = true};
+    struct mr_cells cells = {.n = column->n_rows, .items = (yyjson_val *const *)column->values};
     struct mr_column inferred = {
         .name = column->name, .is_named = column->is_named, .n_rows = column->n_rows};
-    mr_status status = mr_cast_infer(&cells, arena, &inferred, err);
+    struct mr_cast cast;
+    mr_cast_init_infer(&cast, &inferred);
+    mr_status status = mr_cast_all(&cast, &cells, true, arena, err);
     if (status == MR_E_BAD_REQUEST && err) err->status = MR_E_INVALID_PARAMETER;
     if (status == MR_E_BAD_REQUEST) return MR_E_INVALID_PARAMETER;
     if (status != MR_OK) return status;

@@ -35,7 +35,6 @@ def compare(tool, body, inputs):
     ours, theirs = tool.ask(body, inputs), decoder.mlflow_answer(body, inputs)
     KINDS[ours.get("kind") or ours["error_code"]] += 1
     if ours.get("kind") == "raw":
-        hypothesis.event("raw lane")
         return
     if theirs.get("error_code") == "CRASH":  # MLflow's server answers 500
         assert "error_code" in ours, theirs
@@ -379,7 +378,7 @@ def test_language_model_payloads(tool):
         assert answer["kind"] == "raw"
 
 
-@pytest.mark.parametrize("n", [17, 300])
+@pytest.mark.parametrize("n", [17, 100])
 def test_wide_tables(tool, n):
     """Beyond the size up to which names are compared one by one."""
     names = [f"c{i}" for i in range(n)]
@@ -391,6 +390,24 @@ def test_wide_tables(tool, n):
         for columns in (order, order[:-1] + order[:1]):
             data = {"columns": columns, "data": [list(row.values())]}
             compare(tool, json.dumps({"dataframe_split": data}), inputs)
+
+
+MANY = 6000  # more rows than are cast in one go
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_many_rows(tool, kind):
+    """At most one odd cell at the end of a long column, beside one that is as it should be."""
+    inputs = Schema([ColSpec(kind, "a"), ColSpec("double", "b")])
+    for odd in [None, "null", "2.5", '"x"']:
+        cells = [PLAIN[kind][i % 2] for i in range(MANY)]
+        if odd:
+            cells[-1] = odd
+        columns = {"a": cells, "b": [f"{i}.5" for i in range(MANY)]}
+        compare(tool, split_body(columns, MANY), inputs)
+        compare(tool, records_body(columns, MANY), inputs)
+        data = ", ".join(f'"{name}": [{", ".join(values)}]' for name, values in columns.items())
+        compare(tool, f'{{"dataframe_split": {{"data": {{{data}}}}}}}', inputs)
 
 
 def test_few_requests_are_left_to_python():
