@@ -4,6 +4,7 @@
 
 #include "base/utf8.h"
 #include "codec/json_int.h"
+#include "schema/py_value.h"
 
 static struct mr_str text_of(yyjson_val *value) {
     return (struct mr_str){unsafe_yyjson_get_str(value), unsafe_yyjson_get_len(value)};
@@ -49,7 +50,7 @@ static mr_status read_labels(struct mr_frame *frame, yyjson_val *columns, struct
     if (!yyjson_is_arr(columns)) {
         return mr_fail(err, MR_E_BAD_REQUEST,
                        "dataframe_split.columns: expected a list, received a %s",
-                       mr_json_type_name(columns));
+                       mr_py_kind_name(mr_py_kind_of(columns)));
     }
     size_t n = unsafe_yyjson_get_len(columns);
     struct mr_label *labels = mr_arena_array(frame->arena, n, sizeof(*labels));
@@ -93,7 +94,7 @@ static mr_status check_index(struct mr_frame *frame, yyjson_val *index, struct m
     if (!yyjson_is_arr(index)) {
         return mr_fail(err, MR_E_BAD_REQUEST,
                        "dataframe_split.index: expected a list, received a %s",
-                       mr_json_type_name(index));
+                       mr_py_kind_name(mr_py_kind_of(index)));
     }
     size_t n = unsafe_yyjson_get_len(index), i, max;
     yyjson_val *label;
@@ -118,7 +119,8 @@ static mr_status row_error(int64_t row, const char *expected, yyjson_val *value,
                            struct mr_error *err) {
     return mr_fail(err, MR_E_BAD_REQUEST,
                    "row %lld of data: expected %s as in row 0, received %s %s", (long long)row,
-                   expected, yyjson_is_int(value) ? "an" : "a", mr_json_type_name(value));
+                   expected, yyjson_is_int(value) ? "an" : "a",
+                   mr_py_kind_name(mr_py_kind_of(value)));
 }
 
 /* Every row in turn, for nested cells or rows of different lengths. */
@@ -505,7 +507,7 @@ mr_status mr_frame_read(struct mr_frame *frame, yyjson_val *data, yyjson_val *co
         if (is_filled) return leave_raw(frame, "one scalar for all cells");
         return mr_fail(err, MR_E_BAD_REQUEST,
                        "dataframe_split.data: expected a list of rows, received a %s",
-                       mr_json_type_name(data));
+                       mr_py_kind_name(mr_py_kind_of(data)));
     }
     if (frame->raw_reason) return MR_OK;
     if (frame->has_surrogates) {

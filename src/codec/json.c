@@ -2,6 +2,7 @@
 
 #include "base/utf8.h"
 #include "codec/json_int.h"
+#include "schema/py_value.h"
 
 yyjson_val *mr_json_get(yyjson_val *object, const char *key) {
     size_t size = strlen(key);
@@ -11,18 +12,6 @@ yyjson_val *mr_json_get(yyjson_val *object, const char *key) {
         if (yyjson_equals_strn(name, key, size)) found = yyjson_obj_iter_get_val(name);
     }
     return found;
-}
-
-const char *mr_json_type_name(yyjson_val *value) {
-    switch (yyjson_get_type(value)) {
-    case YYJSON_TYPE_OBJ: return "dict";
-    case YYJSON_TYPE_ARR: return "list";
-    case YYJSON_TYPE_STR: return "str";
-    case YYJSON_TYPE_BOOL: return "bool";
-    case YYJSON_TYPE_NUM: return yyjson_is_real(value) ? "float" : "int";
-    case YYJSON_TYPE_RAW: return "number";
-    default: return "NoneType";
-    }
 }
 
 /* SUPPORTED_FORMATS of the scoring server, and who decodes each. */
@@ -105,7 +94,7 @@ static mr_status decode_root(yyjson_val *root, const struct mr_signature *signat
         return mr_fail(err, MR_E_BAD_REQUEST,
                        "expected a JSON object with exactly one of dataframe_split, "
                        "dataframe_records, instances, inputs; received a %s",
-                       mr_json_type_name(root));
+                       mr_py_kind_name(mr_py_kind_of(root)));
     }
     struct top_level top;
     read_top_level(root, &top);

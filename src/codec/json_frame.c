@@ -7,6 +7,7 @@
 #include "base/number.h"
 #include "codec/frame.h"
 #include "codec/json_int.h"
+#include "schema/py_value.h"
 
 #define NOT_WANTED UINT32_MAX
 #define ONLY_PYTHON "values that only Python can convert to the column's type"
@@ -386,7 +387,7 @@ mr_status mr_json_decode_split(yyjson_val *value, const struct mr_signature *sig
                                struct mr_error *err) {
     if (!yyjson_is_obj(value)) {
         return mr_fail(err, MR_E_BAD_REQUEST, "dataframe_split: expected an object, received a %s",
-                       mr_json_type_name(value));
+                       mr_py_kind_name(mr_py_kind_of(value)));
     }
     yyjson_val *data = NULL, *columns = NULL, *index = NULL, *name;
     yyjson_obj_iter iter = yyjson_obj_iter_with(value);
@@ -426,7 +427,7 @@ mr_status mr_json_decode_records(yyjson_val *value, const struct mr_signature *s
     if (!yyjson_is_arr(value)) {
         return mr_fail(err, MR_E_BAD_REQUEST,
                        "dataframe_records: expected a list of objects, received a %s",
-                       mr_json_type_name(value));
+                       mr_py_kind_name(mr_py_kind_of(value)));
     }
     if (is_foreign(signature)) return leave_raw("a tensor of a dtype that only numpy has", out);
     struct mr_frame frame = {.arena = arena, .has_surrogates = out->has_surrogates};

@@ -31,10 +31,6 @@ MR_MUST_CHECK mr_status mr_json_parse(char *body, size_t body_size, size_t body_
  * when value is no object. Linear in the object's size. */
 yyjson_val *mr_json_get(yyjson_val *object, const char *key);
 
-/* What Python calls a value's type, for messages: "dict", "list", "str", "int", "float", "bool",
- * "NoneType". */
-const char *mr_json_type_name(yyjson_val *value);
-
 /* Decode what stands under the format key of that name. value: never NULL.
  * out      input is filled; params and is_llm are the caller's
  * returns  MR_OK; MR_E_BAD_REQUEST where MLflow fails while decoding; MR_E_TOO_LARGE;

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/half.h"
 #include "base/name_map.h"
 #include "schema/cast.h"
 #include "schema/enforce_int.h"
@@ -28,15 +29,7 @@ static double number_at(const struct mr_column *column, int64_t i) {
     case MR_UINT16: return ((const uint16_t *)column->values)[i];
     case MR_UINT32: return ((const uint32_t *)column->values)[i];
     case MR_INT64: return (double)((const int64_t *)column->values)[i];
-    case MR_FLOAT16: {
-        uint16_t bits = ((const uint16_t *)column->values)[i];
-        int exponent = bits >> 10 & 31;
-        double fraction = bits & 0x3FF;
-        double size = exponent == 31 ? (fraction != 0 ? NAN : INFINITY)
-                      : exponent     ? ldexp(fraction + 1024, exponent - 25)
-                                     : ldexp(fraction, -24);
-        return bits & 0x8000 ? -size : size;
-    }
+    case MR_FLOAT16: return mr_half_to_double(((const uint16_t *)column->values)[i]);
     case MR_FLOAT32: return ((const float *)column->values)[i];
     default: return ((const double *)column->values)[i];
     }
