@@ -116,15 +116,15 @@ static mr_status check_lengths(const struct mr_tensor_job *job, struct mr_error 
         }
         if (tensor->n_dims == 0) {
             return mr_fail(err, MR_E_BAD_REQUEST,
-                           "%s \"%.*s\": expected a list with a value for each row, received a "
+                           "%s '%.*s': expected a list with a value for each row, received a "
                            "single value",
                            job->key, MR_STR_ARGS(tensor->name));
         }
         if (!first) first = tensor;
         if (tensor->shape[0] != first->shape[0]) {
             return mr_fail(err, MR_E_BAD_REQUEST,
-                           "%s \"%.*s\": expected %lld values as in \"%.*s\", received %lld",
-                           job->key, MR_STR_ARGS(tensor->name), (long long)first->shape[0],
+                           "%s '%.*s': expected %lld values as in '%.*s', received %lld", job->key,
+                           MR_STR_ARGS(tensor->name), (long long)first->shape[0],
                            MR_STR_ARGS(first->name), (long long)tensor->shape[0]);
         }
     }
@@ -160,8 +160,8 @@ static mr_status decode(yyjson_val *value, bool is_instances, const struct mr_si
     }
     if (job.misfit && !job.raw_reason) {
         return mr_fail(err, MR_E_INVALID_PARAMETER, "%s%s%.*s%s: %s", job.key,
-                       job.misfit_name.size ? " \"" : "", MR_STR_ARGS(job.misfit_name),
-                       job.misfit_name.size ? "\"" : "", job.misfit);
+                       job.misfit_name.size ? " '" : "", MR_STR_ARGS(job.misfit_name),
+                       job.misfit_name.size ? "'" : "", job.misfit);
     }
     if (!job.raw_reason) job.raw_reason = job.object_reason;
     if (job.raw_reason) {

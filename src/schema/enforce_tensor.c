@@ -18,8 +18,8 @@ static mr_status fail_shape(const struct mr_tensor_spec *spec, const struct mr_t
     write_shape(spec->n_dims, spec->shape, expected, sizeof(expected));
     write_shape(tensor->n_dims, tensor->shape, received, sizeof(received));
     return mr_fail(err, MR_E_INVALID_PARAMETER, "input%s%.*s%s: expected shape %s, received %s",
-                   spec->name.size ? " \"" : "", MR_STR_ARGS(spec->name),
-                   spec->name.size ? "\"" : "", expected, received);
+                   spec->name.size ? " '" : "", MR_STR_ARGS(spec->name), spec->name.size ? "'" : "",
+                   expected, received);
 }
 
 /* Arrays that MLflow lets through as they are: objects where the signature says so, and lists of
@@ -43,8 +43,8 @@ static mr_status enforce_spec(const struct mr_tensor_spec *spec, const struct mr
     }
     if (spec->dtype != tensor->dtype) {
         return mr_fail(err, MR_E_INVALID_PARAMETER, "input%s%.*s%s: expected dtype %s, received %s",
-                       spec->name.size ? " \"" : "", MR_STR_ARGS(spec->name),
-                       spec->name.size ? "\"" : "", mr_dtype_name(spec->dtype),
+                       spec->name.size ? " '" : "", MR_STR_ARGS(spec->name),
+                       spec->name.size ? "'" : "", mr_dtype_name(spec->dtype),
                        mr_dtype_name(tensor->dtype));
     }
     return MR_OK;
@@ -63,7 +63,7 @@ static const struct mr_tensor *find_tensor(const struct mr_input *input, struct 
 
 static mr_status fail_missing(const struct mr_tensor_spec *spec, struct mr_error *err) {
     return mr_fail(err, MR_E_INVALID_PARAMETER,
-                   "input \"%.*s\" of the signature is missing: expected a dict of arrays by name, "
+                   "input '%.*s' of the signature is missing: expected a dict of arrays by name, "
                    "or a DataFrame with such columns",
                    MR_STR_ARGS(spec->name));
 }

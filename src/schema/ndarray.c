@@ -13,7 +13,7 @@ struct path {
 
 static void place(const struct mr_ndarray_source *source, const struct path *path, char *out,
                   size_t size) {
-    int at = source->name.size ? snprintf(out, size, "%s \"%.*s\"", source->key,
+    int at = source->name.size ? snprintf(out, size, "%s '%.*s'", source->key,
                                           (int)(source->name.size > 60 ? 60 : source->name.size),
                                           source->name.data)
                                : snprintf(out, size, "%s", source->key);

@@ -8,6 +8,7 @@
 #include "schema/ndarray.h"
 #include "schema/ndarray_item.h"
 #include "schema/numpy_datetime.h"
+#include "schema/param_object.h"
 #include "schema/py_value.h"
 
 #define MR_PY_ANY_INT (MR_PY_INT | MR_PY_UINT | MR_PY_BIG)
@@ -71,7 +72,7 @@ static mr_status fail(const struct mr_param_spec *spec, yyjson_val *value, const
                       struct mr_error *err) {
     char received[96];
     mr_py_describe(value, received, sizeof(received));
-    return mr_fail(err, MR_E_INVALID_PARAMETER, "param \"%.*s\": expected %s%s, received %s%s%s",
+    return mr_fail(err, MR_E_INVALID_PARAMETER, "param '%.*s': expected %s%s, received %s%s%s",
                    MR_STR_ARGS(spec->name), mr_col_type_name(spec->type),
                    spec->is_list ? " (a list of them)" : "", received, fault ? ": " : "",
                    fault ? fault : "");
@@ -174,6 +175,7 @@ mr_status mr_param_convert(const struct mr_param_spec *spec, yyjson_val *value,
         MR_TRY(convert_list(spec, value, arena, &out, err));
     } else if (spec->type == MR_COL_OBJECT) {
         if (!yyjson_is_obj(value)) return fail(spec, value, NULL, err);
+        MR_TRY(mr_param_object_check(value, spec->object, arena, err));
         MR_TRY(write_any(value, &out, err));
     } else {
         MR_TRY(convert_value(spec, value, &out, err));

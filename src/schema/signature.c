@@ -27,7 +27,7 @@ bool mr_col_type_is_nested(mr_col_type type) {
     return col_types[type].is_nested;
 }
 
-static bool col_type_find(struct mr_str name, mr_col_type *out) {
+bool mr_col_type_find(struct mr_str name, mr_col_type *out) {
     for (int i = 0; i < MR_N_COL_TYPES; i++) {
         if (mr_str_is(name, col_types[i].name)) {
             *out = (mr_col_type)i;
@@ -85,7 +85,7 @@ static mr_status parse_list(struct mr_str json, const char *what, struct mr_aren
 static mr_status read_column(yyjson_val *item, size_t i, struct mr_arena *arena,
                              struct mr_col_spec *out, struct mr_error *err) {
     struct mr_str type = text_of(yyjson_obj_get(item, "type"));
-    if (!col_type_find(type, &out->type)) {
+    if (!mr_col_type_find(type, &out->type)) {
         return mr_fail(err, MR_E_FORMAT, "signature inputs[%zu]: unknown column type \"%.*s\"", i,
                        MR_STR_ARGS(type));
     }
@@ -188,7 +188,7 @@ static mr_status read_param(yyjson_val *item, size_t i, struct mr_arena *arena,
     if (!type) type = yyjson_obj_get(item, "dtype");
     yyjson_val *name = yyjson_obj_get(item, "name");
     yyjson_val *fallback = yyjson_obj_get(item, "default");
-    if (!yyjson_is_str(name) || !fallback || !col_type_find(text_of(type), &out->type) ||
+    if (!yyjson_is_str(name) || !fallback || !mr_col_type_find(text_of(type), &out->type) ||
         (mr_col_type_is_nested(out->type) && out->type != MR_COL_OBJECT)) {
         return mr_fail(err, MR_E_FORMAT,
                        "signature params[%zu]: expected a name, a known type and a default", i);
@@ -200,6 +200,7 @@ static mr_status read_param(yyjson_val *item, size_t i, struct mr_arena *arena,
         return mr_fail(err, MR_E_FORMAT, "signature params[%zu]: expected shape null or [-1]", i);
     }
     MR_TRY(keep(text_of(name), arena, &out->name, err));
+    out->object = item;
     /* ParamSpec.__init__ converts the default as it does a value of a request. */
     mr_status status = mr_param_convert(out, fallback, arena, &out->default_json, err);
     if (status != MR_E_INVALID_PARAMETER && status != MR_E_BAD_REQUEST) return status;

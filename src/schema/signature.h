@@ -38,7 +38,8 @@ typedef enum mr_col_type {
 } mr_col_type;
 
 const char *mr_col_type_name(mr_col_type type); /* MLflow's name: "double" */
-mr_dtype mr_col_type_dtype(mr_col_type type);   /* DataType.to_numpy() */
+bool mr_col_type_find(struct mr_str name, mr_col_type *out);
+mr_dtype mr_col_type_dtype(mr_col_type type); /* DataType.to_numpy() */
 bool mr_col_type_is_nested(mr_col_type type);
 
 struct mr_col_spec {
@@ -61,6 +62,7 @@ struct mr_param_spec {
     mr_col_type type;
     bool is_list;               /* shape [-1] */
     struct mr_str default_json; /* JSON text of the default; "null" when there is none */
+    struct yyjson_val *object;  /* MR_COL_OBJECT: the type with its properties, as JSON */
 };
 
 typedef enum mr_schema_kind {

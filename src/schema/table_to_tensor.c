@@ -9,7 +9,7 @@
 
 static mr_status fail(const struct mr_column *column, const char *expected, const char *received,
                       struct mr_error *err) {
-    return mr_fail(err, MR_E_INVALID_PARAMETER, "column \"%.*s\": expected %s, received %s",
+    return mr_fail(err, MR_E_INVALID_PARAMETER, "column '%.*s': expected %s, received %s",
                    MR_STR_ARGS(column->name), expected, received);
 }
 

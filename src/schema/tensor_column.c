@@ -36,7 +36,7 @@ static mr_status texts(const struct mr_tensor_slice *slice, struct mr_arena *are
     }
     if (column->dtype == MR_STRING && mr_utf8_check(bytes, size) != size) {
         return mr_fail(err, MR_E_INVALID_PARAMETER,
-                       "column \"%.*s\": a text holds half of a UTF-16 pair, which is no character",
+                       "column '%.*s': a text holds half of a UTF-16 pair, which is no character",
                        MR_STR_ARGS(column->name));
     }
     column->offsets = offsets;

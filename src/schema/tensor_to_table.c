@@ -64,7 +64,7 @@ static mr_status count_rows(const struct mr_input *input, int64_t *n_rows, struc
         if (!first) first = tensor;
         if (tensor->shape[0] != first->shape[0]) {
             return mr_fail(err, MR_E_INVALID_PARAMETER,
-                           "input \"%.*s\": expected %lld values as in \"%.*s\", received %lld",
+                           "input '%.*s': expected %lld values as in '%.*s', received %lld",
                            MR_STR_ARGS(tensor->name), (long long)first->shape[0],
                            MR_STR_ARGS(first->name), (long long)tensor->shape[0]);
         }
@@ -86,7 +86,7 @@ static mr_status check_dict(const struct mr_tensor *tensor, int64_t n_rows, stru
     int64_t n_keys = (int64_t)yyjson_obj_size(value);
     if (n_keys == 1 || n_keys == n_rows) return MR_OK;
     return mr_fail(err, MR_E_INVALID_PARAMETER,
-                   "input \"%.*s\": expected %lld values, received a dict of %lld",
+                   "input '%.*s': expected %lld values, received a dict of %lld",
                    MR_STR_ARGS(tensor->name), (long long)n_rows, (long long)n_keys);
 }
 
@@ -102,7 +102,7 @@ static mr_status column_of_lists(const struct mr_col_spec *spec, const struct mr
     }
     if (spec->type != MR_COL_DOUBLE || tensor->n_dims != 2 || tensor->shape[1] != 0) {
         return mr_fail(err, MR_E_INVALID_PARAMETER,
-                       "input \"%.*s\": expected %s values, received lists",
+                       "input '%.*s': expected %s values, received lists",
                        MR_STR_ARGS(tensor->name), mr_col_type_name(spec->type));
     }
     double *values = mr_arena_array(arena, (size_t)column->n_rows, sizeof(*values));

@@ -1,4 +1,4 @@
-"""`params`: what C makes of them beside MLflow's _enforce_params_schema.
+"""`params`: what C makes of them beside MLflow's own _enforce_params_schema.
 
 MLRACE_EXAMPLES=10 tries ten times as many.
 """
@@ -9,7 +9,8 @@ import os
 import hypothesis
 import pytest
 from hypothesis import strategies as st
-from mlflow.types.schema import DataType, ParamSchema, ParamSpec
+from mlflow.exceptions import MlflowException
+from mlflow.types.schema import AnyType, Array, DataType, Map, Object, ParamSchema, ParamSpec, Property
 
 import decoder
 
@@ -104,6 +105,73 @@ def test_params(tool, request):
 @hypothesis.given(DATES)
 def test_dates(tool, text):
     check(tool, {"p": text}, ParamSchema([ParamSpec("p", "datetime", "2020-01-01")]))
+
+
+# --- objects -------------------------------------------------------------------------------------
+
+LEAF_TYPES = st.sampled_from(["boolean", "long", "double", "string", "float", "binary", "integer", "datetime"]).map(lambda name: DataType[name])
+
+
+def object_types(inner):
+    names = st.lists(st.sampled_from("abc"), unique=True, min_size=1, max_size=2)
+    properties = names.flatmap(
+        lambda keys: st.tuples(*[st.builds(Property, st.just(key), inner, st.booleans()) for key in keys])
+    )
+    return properties.map(lambda properties: Object(list(properties)))
+
+
+NESTED_TYPES = st.recursive(
+    st.one_of(LEAF_TYPES, LEAF_TYPES, st.just(AnyType())),
+    lambda inner: st.one_of(st.builds(Array, inner), st.builds(Map, inner), object_types(inner)),
+    max_leaves=4,
+)
+LEAF_VALUES = {
+    **VALUE_OF, "float": st.sampled_from([0, 1, 0.5]), "double": st.sampled_from([1.5, 0, 1, 2, float("nan")]),
+    "integer": st.integers(-5, 5), "long": st.integers(-5, 5), "binary": st.text(max_size=2), "datetime": DATES | st.none(),
+}  # fmt: skip
+
+
+@st.composite
+def fitting(draw, type):
+    """A value of a type, mostly."""
+    odd = draw(st.integers(0, 15))
+    if odd == 0:
+        return draw(VALUES)
+    if odd == 1:
+        return draw(st.sampled_from([None, [], {}]))
+    if isinstance(type, DataType):
+        return draw(LEAF_VALUES[type.name])
+    if isinstance(type, Array):
+        return draw(st.lists(fitting(type.dtype), max_size=3))
+    if isinstance(type, Map):
+        return draw(st.dictionaries(st.sampled_from("ab"), fitting(type.value_type), max_size=2))
+    if isinstance(type, Object):
+        wanted = {item.name: item for item in type.properties if item.required or draw(st.booleans())}
+        return {name: draw(fitting(item.dtype)) for name, item in wanted.items()}
+    return draw(VALUES)
+
+
+SMALLEST = {"boolean": True, "long": 1, "double": 1.5, "float": 1, "string": "s", "binary": "b"}
+
+
+def smallest(type):
+    """A value that passes, where there is one: ints never pass for "integer", texts never for dates."""
+    if isinstance(type, DataType):
+        return SMALLEST.get(type.name)
+    if isinstance(type, Object):
+        return {item.name: smallest(item.dtype) for item in type.properties if item.required}
+    return [] if isinstance(type, Array) else {}
+
+
+@examples(300)
+@hypothesis.given(st.data())
+def test_objects(tool, data):
+    type = data.draw(object_types(NESTED_TYPES))
+    try:
+        schema = ParamSchema([ParamSpec("p", type, smallest(type))])
+    except MlflowException:
+        hypothesis.reject()
+    check(tool, {"p": data.draw(fitting(type))}, schema)
 
 
 @examples(200)

@@ -284,7 +284,7 @@ static void test_stacks(void **state) {
     check_shape(&tensor, MR_FLOAT64, SHAPE(2, 2));
     values[1] = yyjson_arr_get_first(values[0]);
     assert_int_equal(mr_ndarray_infer(&source, arena, &tensor, &err), MR_E_BAD_REQUEST);
-    assert_string_equal(err.message, "instances \"a\"[1]: expected a list of 2 as in the values "
+    assert_string_equal(err.message, "instances 'a'[1]: expected a list of 2 as in the values "
                                      "before, received 1 (int)");
 }
 
