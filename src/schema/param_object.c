@@ -72,7 +72,9 @@ static mr_status check_series(struct check *check, yyjson_val *const *values, si
     struct mr_input input = {.kind = MR_INPUT_TABLE};
     MR_TRY(mr_table_new(check->arena, (int64_t)n, 1, &input.table, err));
     input.table.columns[0].name = check->name;
-    mr_status status = mr_cast_infer(&cells, check->arena, input.table.columns, err);
+    struct mr_cast cast;
+    mr_cast_init_infer(&cast, input.table.columns);
+    mr_status status = mr_cast_all(&cast, &cells, false, check->arena, err);
     bool is_object = status == MR_OK && input.table.columns[0].dtype == MR_OBJECT;
     if (is_object && type == MR_COL_DOUBLE && is_numeric(values, n)) return MR_OK;
     if (is_object && type == MR_COL_DATETIME && !is_dates(values, n)) {
