@@ -51,9 +51,11 @@ static mr_status count_values(const struct mr_tensor_job *job, yyjson_val *list,
     yyjson_val *item, *key, *value;
     yyjson_arr_foreach(list, row, n_rows, item) {
         if (!yyjson_is_obj(item)) {
+            char received[96];
+            mr_py_describe(item, received, sizeof(received));
             return mr_fail(err, MR_E_BAD_REQUEST,
-                           "%s[%zu]: expected a dict as in the items before, received a %s",
-                           job->key, row, mr_py_kind_name(mr_py_kind_of(item)));
+                           "%s[%zu]: expected a dict as in the items before, received %s", job->key,
+                           row, received);
         }
         yyjson_obj_foreach(item, place, n_keys, key, value) {
             struct stack *stack;

@@ -88,10 +88,12 @@ static mr_status cast_schema_type(struct mr_tensor_job *job, yyjson_val *value,
     }
     bool is_unnamed = signature->kind != MR_SCHEMA_NONE && !signature->has_names;
     if (is_unnamed && (yyjson_is_obj(value) || yyjson_is_null(value))) {
+        char received[96];
+        mr_py_describe(value, received, sizeof(received));
         return mr_fail(err, MR_E_BAD_REQUEST,
                        "%s: the signature has no input names, so one array or one value is "
-                       "expected, received a %s",
-                       job->key, mr_py_kind_name(mr_py_kind_of(value)));
+                       "expected, received %s",
+                       job->key, received);
     }
     if (yyjson_is_obj(value)) return convert_dict(job, value, err);
     if (is_list && n_dicts == yyjson_arr_size(value)) return mr_job_rows(job, value, err);

@@ -229,8 +229,10 @@ mr_status mr_enforce_params(const struct mr_signature *signature, yyjson_val *pa
     *out = (struct mr_params){0};
     if (!signature->has_params) return MR_OK;
     if (params && !yyjson_is_null(params) && !yyjson_is_obj(params)) {
-        return mr_fail(err, MR_E_INVALID_PARAMETER, "params: expected a dict, received a %s",
-                       mr_py_kind_name(mr_py_kind_of(params)));
+        char received[96];
+        mr_py_describe(params, received, sizeof(received));
+        return mr_fail(err, MR_E_INVALID_PARAMETER, "params: expected a dict, received %s",
+                       received);
     }
     size_t n_given = 0, i, n;
     struct given *given = mr_arena_zalloc(arena, signature->n_params * sizeof(*given));

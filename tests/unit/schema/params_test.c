@@ -6,9 +6,9 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "arena_fixture.h"
 #include "schema/enforce.h"
 #include "schema/params.h"
-#include "arena_fixture.h"
 
 static const char declared[] =
     "[{\"name\": \"on\", \"type\": \"boolean\", \"default\": true, \"shape\": null},"
@@ -82,7 +82,7 @@ static void test_conversions(void **state) {
 
 static void test_refusals(void **state) {
     (void)state;
-    refuse("[1]", MR_E_INVALID_PARAMETER, "params: expected a dict, received a list");
+    refuse("[1]", MR_E_INVALID_PARAMETER, "params: expected a dict, received a list of 1");
     refuse("{\"on\": 1}", MR_E_INVALID_PARAMETER, "param 'on': expected boolean, received 1 (int)");
     refuse("{\"top\": 1.0}", MR_E_INVALID_PARAMETER,
            "param 'top': expected long, received 1.0 (float)");
@@ -94,9 +94,10 @@ static void test_refusals(void **state) {
            "param 'stops': expected string (a list of them), received null");
     refuse("{\"stops\": [[\"a\"]]}", MR_E_INVALID_PARAMETER,
            "param 'stops': expected string (a list of them), received a list of 1: it holds lists");
-    refuse("{\"since\": \"2020-01-01T00:00:00.0000001\"}", MR_E_INVALID_PARAMETER,
-           "param 'since': expected datetime, received \"2020-01-01T00:00:00.0000001\" (str): finer "
-           "than a microsecond");
+    refuse(
+        "{\"since\": \"2020-01-01T00:00:00.0000001\"}", MR_E_INVALID_PARAMETER,
+        "param 'since': expected datetime, received \"2020-01-01T00:00:00.0000001\" (str): finer "
+        "than a microsecond");
     refuse("{\"more\": null}", MR_E_INVALID_PARAMETER,
            "param 'more': expected object, received null");
     refuse("{\"more\": {\"k\": 1.5}}", MR_E_INVALID_PARAMETER,
@@ -126,9 +127,9 @@ static void test_bad_default(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_defaults),    cmocka_unit_test(test_order),
         cmocka_unit_test(test_conversions), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_ragged), cmocka_unit_test(test_bad_default),
+        cmocka_unit_test(test_ragged),      cmocka_unit_test(test_bad_default),
     };
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
 }
