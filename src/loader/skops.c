@@ -119,8 +119,12 @@ static void set_number(yyjson_val *value, struct mr_object *object) {
 static mr_status read_json(struct loader *l, yyjson_val *node, struct mr_object *object) {
     struct mr_str text = text_of(yyjson_obj_get(node, "content"));
     if (!text.data) return fail_node(l, node, "has no JSON text as content");
+    yyjson_read_err json_err;
     yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)text.data, text.size,
-                                       YYJSON_READ_ALLOW_INF_AND_NAN, &l->alc, NULL);
+                                       YYJSON_READ_ALLOW_INF_AND_NAN, &l->alc, &json_err);
+    if (!doc && json_err.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION) {
+        return mr_arena_fail(l->arena, l->err);
+    }
     yyjson_val *value = yyjson_doc_get_root(doc);
     if (yyjson_is_null(value)) {
         set_builtin(object, MR_OBJECT_NONE, "NoneType");

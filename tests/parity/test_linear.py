@@ -559,8 +559,8 @@ def test_compressed_files(predictor, tmp_path):
 
 def test_known_attributes():
     """The engine's list names what today's estimators have: a new one means a look at its code."""
-    source = (ROOT / "src/engine/linear/build.c").read_text()
-    listed = re.search(r"known_attributes\[\] = \{(.*?)\};", source, re.DOTALL)[1]
+    source = (ROOT / "src/engine/linear/attributes.c").read_text()
+    listed = re.search(r"attributes\[\] = \{(.*?)\};", source, re.DOTALL)[1]
     known = re.findall(r'"(\w+)"', listed)
     assert known == sorted(known)
     x, y = iris()

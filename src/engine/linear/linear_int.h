@@ -1,7 +1,7 @@
 /* Inside of the linear engine: the model, and the steps of a prediction.
  *
- * build.c: object graph -> model. scores.c: X -> scores. answer.c: scores -> what a method
- * returns. linear.c: the engine. */
+ * classes.c, attributes.c: what is known. build.c: object graph -> model. scores.c: X -> scores.
+ * answer.c: scores -> what a method returns. linear.c: the engine. */
 #ifndef MR_ENGINE_LINEAR_LINEAR_INT_H
 #define MR_ENGINE_LINEAR_LINEAR_INT_H
 
@@ -52,7 +52,7 @@ struct mr_linear_class {
 struct mr_engine_model {
     struct mr_arena *arena; /* holds the model */
     const struct mr_linear_class *rule;
-    char version[16]; /* of scikit-learn that saved it */
+    const char *version; /* of scikit-learn that saved it */
     mr_linear_method method;
     mr_linear_proba proba;
     struct mr_sk_feature_spec features;
@@ -83,6 +83,10 @@ struct mr_linear_block {
     uint32_t *indexes; /* n_rows */
     bool is_float32;   /* the scores are float32 values: numpy would hold them so */
 };
+
+/* Attributes that a fitted linear model of a known version may have, sorted as bytes. */
+extern const char *const mr_linear_attributes[];
+extern const size_t mr_linear_n_attributes;
 
 /* The class of that module and name; NULL when this engine does not know it. */
 const struct mr_linear_class *mr_linear_find_class(struct mr_str module, struct mr_str name);

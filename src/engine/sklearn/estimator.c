@@ -6,15 +6,15 @@
 
 /* The versions whose formulas were compared. Predictions of earlier and later ones may differ, and
  * have: 1.8 dropped one-vs-rest LogisticRegression, 1.9 changed the case of all probabilities 0. */
-static const struct mr_sk_version oldest = {1, 2};
-static const struct mr_sk_version newest = {1, 9};
+static const struct mr_sk_version oldest = {1, 2, "1.2"};
+static const struct mr_sk_version newest = {1, 9, "1.9"};
 
 static bool is_before(struct mr_sk_version a, struct mr_sk_version b) {
     return a.major != b.major ? a.major < b.major : a.minor < b.minor;
 }
 
 bool mr_sk_is_at_least(const struct mr_sk_estimator *estimator, int major, int minor) {
-    return !is_before(estimator->version, (struct mr_sk_version){major, minor});
+    return !is_before(estimator->version, (struct mr_sk_version){.major = major, .minor = minor});
 }
 
 /* "1.9.1" -> {1, 9}. */
@@ -25,7 +25,7 @@ static bool parse_version(const char *text, struct mr_sk_version *out) {
     const char *rest = end + 1;
     long minor = strtol(rest, &end, 10);
     if (end == rest || major < 0 || major > 999 || minor < 0 || minor > 999) return false;
-    *out = (struct mr_sk_version){(int)major, (int)minor};
+    *out = (struct mr_sk_version){(int)major, (int)minor, text};
     return true;
 }
 
@@ -37,10 +37,10 @@ static mr_status check_version(struct mr_sk_estimator *estimator, struct mr_erro
                        estimator->name, text);
     }
     if (is_before(estimator->version, oldest) || is_before(newest, estimator->version)) {
-        return mr_fail(err, MR_E_UNSUPPORTED,
-                       "no native engine for scikit-learn %.100s yet: versions %d.%d to %d.%d were "
-                       "compared",
-                       text, oldest.major, oldest.minor, newest.major, newest.minor);
+        return mr_fail(
+            err, MR_E_UNSUPPORTED,
+            "no native engine for scikit-learn %.100s yet: versions %s to %s were compared", text,
+            oldest.text, newest.text);
     }
     return MR_OK;
 }
@@ -66,9 +66,7 @@ mr_status mr_sk_open(const struct mr_model_source *source, struct mr_arena *aren
     mr_object_describe(file.root, type, sizeof(type));
     if (file.root->kind != MR_OBJECT_INSTANCE || strncmp(type, "sklearn.", 8) != 0) {
         return mr_fail(err, MR_E_UNSUPPORTED,
-                       "no native engine for %s yet: it is no class of "
-                       "scikit-learn itself",
-                       type);
+                       "no native engine for %s yet: it is no class of scikit-learn itself", type);
     }
     struct mr_sk_estimator estimator = {.object = file.root};
     estimator.name = mr_arena_strdup(arena, file.root->name);

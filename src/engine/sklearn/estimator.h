@@ -12,6 +12,7 @@
 
 struct mr_sk_version {
     int major, minor;
+    const char *text; /* "1.9.1" */
 };
 
 struct mr_sk_estimator {

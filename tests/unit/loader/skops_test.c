@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "../../support/failing_allocator.h"
 #include "../../support/zip_file.h"
 #include "base/buf.h"
 #include "loader/skops.h"
@@ -372,6 +373,33 @@ static void test_example(void **state) {
     assert_int_equal(names->array.n_values, 4);
 }
 
+#ifdef MR_ARENA_DEBUG /* each allocation is one of the allocator's; else many share a block */
+#define MIN_ALLOCATIONS 100
+#else
+#define MIN_ALLOCATIONS 4
+#endif
+
+/* Each allocation from the arena fails once. */
+static void test_out_of_memory(void **state) {
+    (void)state;
+    struct failing_allocator allocator = {0};
+    mr_status status = MR_E_NO_MEMORY;
+    while (status != MR_OK) {
+        struct mr_skops file;
+        allocator.n_calls = 0;
+        err = (struct mr_error){0};
+        struct mr_arena *failing = failing_arena(&allocator);
+        if (failing) {
+            status = mr_skops_load("examples/iris/model/model.skops", NULL, failing, &file, &err);
+            assert_true(status == MR_OK || status == MR_E_NO_MEMORY);
+            assert_true(status == MR_OK || err.message[0]);
+        }
+        mr_arena_free(failing);
+        allocator.fail_at++;
+    }
+    assert_true(allocator.fail_at > MIN_ALLOCATIONS);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_scalars, setup, teardown),
@@ -386,6 +414,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_budget, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_archives, setup, teardown),
         cmocka_unit_test_setup_teardown(test_example, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_out_of_memory, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../../../support/failing_allocator.h"
 #include "engine/engine.h"
 #include "loader/npy.h"
 
@@ -182,7 +183,38 @@ static void test_models(void **state) {
     assert_true(n >= 16);
 }
 
+/* Each allocation of a prediction fails once. */
+static void test_out_of_memory(void **state) {
+    (void)state;
+    arena = mr_arena_new(0, NULL);
+    struct mr_ndarray x;
+    assert_true(read_array("logistic-text", "X", &x));
+    struct mr_engine engine = load("logistic-text", "predict_proba");
+    struct mr_tensor tensor = tensor_of(&x);
+    struct mr_input input = {.kind = MR_INPUT_TENSOR, .tensors = &tensor, .n_tensors = 1};
+    struct failing_allocator allocator = {0};
+    mr_status status = MR_E_NO_MEMORY;
+    while (status != MR_OK) {
+        struct mr_output output;
+        struct mr_error err = {0};
+        allocator.n_calls = 0;
+        struct mr_arena *failing = failing_arena(&allocator);
+        if (failing) {
+            status = mr_engine_predict(&engine, &input, failing, &output, &err);
+            assert_true(status == MR_OK || status == MR_E_NO_MEMORY);
+        }
+        mr_arena_free(failing);
+        allocator.fail_at++;
+    }
+    assert_true(allocator.fail_at > 2);
+    mr_engine_unload(&engine);
+    mr_arena_free(arena);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_models)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_models),
+        cmocka_unit_test(test_out_of_memory),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
