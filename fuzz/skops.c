@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../tests/support/zip_file.h"
+#include "../tests/unit/zip_file.h"
 #include "engine/engine.h"
 #include "loader/skops.h"
 

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <yyjson.h>
 
+#include "base/half.h"
 #include "engine/engine.h"
 
 static struct mr_str text_of(yyjson_val *value) {
@@ -26,13 +27,6 @@ static struct mr_str text_of(yyjson_val *value) {
 
 static mr_status fail_request(struct mr_error *err, const char *what) {
     return mr_fail(err, MR_E_INTERNAL, "the test asks for something this tool cannot do: %s", what);
-}
-
-static uint16_t to_half(double value) { /* small integers and powers of two are all tests need */
-    if (value == 0) return 0;
-    int exponent;
-    double fraction = frexp(fabs(value), &exponent);
-    return (uint16_t)((value < 0) << 15 | (exponent + 14) << 10 | (int)ldexp(fraction * 2 - 1, 10));
 }
 
 #define FILL(type, get)                                                                            \
@@ -71,7 +65,8 @@ static mr_status fill(mr_dtype dtype, yyjson_val **cells, size_t n, struct mr_ar
     case MR_FLOAT64: FILL(double, to_double); return MR_OK;
     case MR_OBJECT: memcpy(out, cells, n * sizeof(*cells)); return MR_OK;
     case MR_FLOAT16:
-        for (size_t k = 0; k < n; k++) ((uint16_t *)out)[k] = to_half(to_double(cells[k]));
+        for (size_t k = 0; k < n; k++)
+            ((uint16_t *)out)[k] = mr_half_from_double(to_double(cells[k]));
         return MR_OK;
     case MR_STRING:
         for (size_t k = 0; k < n; k++) ((struct mr_str *)out)[k] = text_of(cells[k]);

@@ -7,21 +7,8 @@
 
 #include <stdio.h>
 
+#include "arena_fixture.h"
 #include "loader/npy.h"
-
-static struct mr_arena *arena;
-
-static int setup(void **state) {
-    (void)state;
-    arena = mr_arena_new((size_t)64 << 20, NULL);
-    return arena ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    mr_arena_free(arena);
-    return 0;
-}
 
 /* A file of format 1.0 with that header and data, in an allocation of exactly its size. */
 static struct mr_str file_of(const char *header, const void *data, size_t size) {
@@ -257,19 +244,19 @@ static void test_arena_cap(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_matrix, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_fortran_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_big_endian, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_scalars_and_empty_arrays, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_bool_is_0_or_1, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_texts, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_character, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_unknown_dtypes_keep_their_bytes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_formats_2_and_3, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_pickled_objects_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_malformed_headers, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_cut_anywhere, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_arena_cap, setup, teardown),
+        cmocka_unit_test(test_matrix),
+        cmocka_unit_test(test_fortran_order),
+        cmocka_unit_test(test_big_endian),
+        cmocka_unit_test(test_scalars_and_empty_arrays),
+        cmocka_unit_test(test_bool_is_0_or_1),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_no_character),
+        cmocka_unit_test(test_unknown_dtypes_keep_their_bytes),
+        cmocka_unit_test(test_formats_2_and_3),
+        cmocka_unit_test(test_pickled_objects_are_refused),
+        cmocka_unit_test(test_malformed_headers),
+        cmocka_unit_test(test_cut_anywhere),
+        cmocka_unit_test(test_arena_cap),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
 }

@@ -7,26 +7,13 @@
 
 #include <stdio.h>
 
-#include "../../support/failing_allocator.h"
-#include "../../support/zip_file.h"
+#include "arena_fixture.h"
 #include "base/buf.h"
+#include "failing_allocator.h"
 #include "loader/skops.h"
+#include "zip_file.h"
 
-static struct mr_arena *arena;
 static struct mr_error err;
-
-static int setup(void **state) {
-    (void)state;
-    err = (struct mr_error){0};
-    arena = mr_arena_new((size_t)256 << 20, NULL);
-    return arena ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    mr_arena_free(arena);
-    return 0;
-}
 
 static const char npy[] = "\x93NUMPY\1\0\x3a\0"
                           "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }\n\3\4";
@@ -402,19 +389,13 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_scalars, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_dict_keys, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_instance, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_arrays, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_other_nodes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_same_id_is_same_object, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_many_ids, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_malformed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_nesting, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_budget, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_broken_archives, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_example, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_out_of_memory, setup, teardown),
+        cmocka_unit_test(test_scalars),         cmocka_unit_test(test_dict_keys),
+        cmocka_unit_test(test_instance),        cmocka_unit_test(test_arrays),
+        cmocka_unit_test(test_other_nodes),     cmocka_unit_test(test_same_id_is_same_object),
+        cmocka_unit_test(test_many_ids),        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_nesting),         cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_broken_archives), cmocka_unit_test(test_example),
+        cmocka_unit_test(test_out_of_memory),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
 }

@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../../support/failing_allocator.h"
 #include "engine/engine.h"
+#include "failing_allocator.h"
 #include "loader/npy.h"
 
 #define FOLDER "tests/data/linear"

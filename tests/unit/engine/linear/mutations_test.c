@@ -14,9 +14,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../../support/zip_file.h"
 #include "engine/engine.h"
 #include "loader/archive.h"
+#include "zip_file.h"
 
 #define N_MUTATIONS 300 /* of each kind and model */
 

@@ -9,23 +9,10 @@
 #include <stdio.h>
 #include <yyjson.h>
 
+#include "arena_fixture.h"
 #include "engine/sklearn/features.h"
 
-static struct mr_arena *arena;
 static struct mr_error err;
-
-static int setup(void **state) {
-    (void)state;
-    err = (struct mr_error){0};
-    arena = mr_arena_new(0, NULL);
-    return arena ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    mr_arena_free(arena);
-    return 0;
-}
 
 static const struct mr_str fitted[] = {{"a", 1}, {"b", 1}};
 static const struct mr_sk_feature_spec plain = {
@@ -313,16 +300,16 @@ static void test_long_columns(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_fitted_names, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_duplicate_names, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_shapes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_width, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_datetimes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_numbers, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_texts, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_objects, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_tensors_of_texts, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_long_columns, setup, teardown),
+        cmocka_unit_test(test_fitted_names),
+        cmocka_unit_test(test_duplicate_names),
+        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_width),
+        cmocka_unit_test(test_datetimes),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_objects),
+        cmocka_unit_test(test_tensors_of_texts),
+        cmocka_unit_test(test_long_columns),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
 }
