@@ -30,7 +30,8 @@ static struct mr_column column(const char *name, mr_dtype dtype, const void *val
 }
 
 static struct mr_input table(struct mr_column *columns, size_t n) {
-    return (struct mr_input){.kind = MR_INPUT_TABLE, .table = {2, n, columns}};
+    return (struct mr_input){.kind = MR_INPUT_TABLE,
+                             .table = {.n_rows = 2, .n_cols = n, .columns = columns}};
 }
 
 static mr_status init(const struct mr_sk_feature_spec *spec, struct mr_input input,
