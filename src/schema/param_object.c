@@ -30,10 +30,10 @@ static mr_status fail(const struct check *check, const char *expected, yyjson_va
 
 /* The value of a key; of several, the last. */
 static yyjson_val *last_value(yyjson_val *object, struct mr_str name) {
-    yyjson_val *key, *value, *found = NULL;
-    size_t i, n;
-    yyjson_obj_foreach(object, i, n, key, value) {
-        if (mr_str_equal(mr_py_text(key), name)) found = value;
+    yyjson_val *found = NULL;
+    yyjson_obj_iter iter = yyjson_obj_iter_with(object);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter));) {
+        if (mr_str_equal(mr_py_text(key), name)) found = yyjson_obj_iter_get_val(key);
     }
     return found;
 }
@@ -178,7 +178,9 @@ static mr_status check_object(struct check *check, yyjson_val *value, yyjson_val
         check->name = mr_py_text(key);
         return fail(check, "only properties that the type has", property, err);
     }
-    yyjson_obj_foreach(properties, i, n, key, property) {
+    yyjson_obj_iter iter = yyjson_obj_iter_with(properties);
+    while ((key = yyjson_obj_iter_next(&iter))) {
+        property = yyjson_obj_iter_get_val(key);
         check->name = mr_py_text(key);
         bool is_needed = !yyjson_is_false(yyjson_obj_get(property, "required"));
         yyjson_val *item = last_value(value, check->name);

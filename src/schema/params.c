@@ -234,16 +234,16 @@ mr_status mr_enforce_params(const struct mr_signature *signature, yyjson_val *pa
         return mr_fail(err, MR_E_INVALID_PARAMETER, "params: expected a dict, received %s",
                        received);
     }
-    size_t n_given = 0, i, n;
+    size_t n_given = 0;
     struct given *given = mr_arena_zalloc(arena, signature->n_params * sizeof(*given));
     struct mr_param *items = mr_arena_array(arena, signature->n_params, sizeof(*items));
     if (!given || !items) return mr_arena_fail(arena, err);
-    yyjson_val *key, *value;
-    yyjson_obj_foreach(params, i, n, key, value) {
+    yyjson_obj_iter iter = yyjson_obj_iter_with(params); /* none for NULL and null */
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter));) {
         size_t k = find_param(signature, key);
         if (k == signature->n_params) continue; /* MLflow warns in its log and goes on */
         if (!given[k].value) given[k].place = n_given++;
-        given[k].value = value;
+        given[k].value = yyjson_obj_iter_get_val(key);
     }
     MR_TRY(convert_given(signature, given, n_given, arena, items, err));
     out->n = signature->n_params;
