@@ -249,9 +249,9 @@ static mr_status finish_table(struct pass *pass, struct mr_table *out, struct mr
         const struct mr_csv_column *column = &layout->columns[i];
         struct column_state *state = &pass->states[i];
         if (!column->has_dtype && pass->n_rows == 0) state->builder.dtype = MR_OBJECT;
-        if (!column->is_hidden) {
-            mr_csv_builder_finish(&state->builder, column->name, &out->columns[n++]);
-        }
+        if (column->is_hidden) continue;
+        mr_csv_builder_finish(&state->builder, column->name, &out->columns[n]);
+        out->columns[n++].is_named = !column->is_numbered;
     }
     return MR_OK;
 }
@@ -327,9 +327,8 @@ static mr_status open_scan(struct mr_csv_scan *scan, const struct mr_signature *
     }
     if (cut != MR_CSV_CUT_FULL) return fail_cut(cut, scan, 0, 0, err);
     if (mr_csv_is_data(cells, n_cells, signature)) {
-        for (size_t i = 0; i < n_cells; i++) cells[i] = signature->columns[i].name;
         *scan = start;
-        return mr_csv_lay_out(cells, n_cells, n_cells, signature, arena, out, err);
+        return mr_csv_lay_out(NULL, n_cells, n_cells, signature, arena, out, err);
     }
     /* The first line of data may be longer than the header: it has an index then. */
     struct mr_csv_scan next = *scan;

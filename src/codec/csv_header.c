@@ -99,7 +99,7 @@ bool mr_csv_is_data(const struct mr_str *cells, size_t n, const struct mr_signat
     bool has_evidence = false;
     for (size_t i = 0; i < n; i++) {
         bool is_evidence;
-        if (mr_signature_column(signature, cells[i])) return false;
+        if (mr_name_map_find(&signature->names, cells[i]) != MR_NAME_NONE) return false;
         if (!is_value(cells[i], signature->columns[i].type, &is_evidence)) return false;
         has_evidence |= is_evidence;
     }
@@ -124,12 +124,27 @@ static int compare_text_to_spec(const void *text, const void *spec) {
 struct dtypes {
     const struct mr_signature *signature;
     const struct mr_col_spec **sorted; /* by name */
+    bool is_headerless;                /* the names are the signature's own */
 };
+
+/* Whether the keys of `dtype` are numbers: those are positions. */
+static bool is_positional(const struct mr_signature *signature) {
+    return signature->kind == MR_SCHEMA_COLUMNS &&
+           (!signature->has_names || signature->is_numbered);
+}
 
 static const struct mr_col_spec *find_by_name(const struct dtypes *dtypes, struct mr_str name) {
     const struct mr_col_spec **found = bsearch(&name, dtypes->sorted, dtypes->signature->n_inputs,
                                                sizeof(const void *), compare_text_to_spec);
     return found ? *found : NULL;
+}
+
+/* What dtype[position] is: names that MLflow takes for missing are their places there. */
+static const struct mr_col_spec *find_by_position(const struct dtypes *dtypes, size_t position) {
+    const struct mr_signature *signature = dtypes->signature;
+    if (signature->kind != MR_SCHEMA_COLUMNS || position >= signature->n_inputs) return NULL;
+    const struct mr_col_spec *spec = &signature->columns[position];
+    return signature->is_numbered || spec->name.size == 0 ? spec : NULL;
 }
 
 /* Describes the column at a position; false when it need not be read. name: NULL for a column of
@@ -139,18 +154,20 @@ static bool plan(const struct dtypes *dtypes, size_t position, const struct mr_s
     const struct mr_signature *signature = dtypes->signature;
     const struct mr_col_spec *spec = NULL;
     bool is_hidden = !name;
-    if (signature->kind == MR_SCHEMA_COLUMNS && !signature->has_names) {
-        if (position < signature->n_inputs) spec = &signature->columns[position];
-    } else if (signature->kind == MR_SCHEMA_COLUMNS && name) {
+    bool is_numbered = signature->is_numbered && dtypes->is_headerless;
+    bool has_texts = signature->kind == MR_SCHEMA_COLUMNS && !is_positional(signature);
+    if (name && (has_texts || is_numbered)) {
         /* A renamed column keeps the dtype of its old name, but the schema drops it. */
         spec = find_by_name(dtypes, *name);
         is_hidden = !spec;
         if (!spec) spec = find_by_name(dtypes, origin);
     }
+    if (!spec) spec = find_by_position(dtypes, position);
     *out = (struct mr_csv_column){.name = name ? *name : (struct mr_str){0},
                                   .position = position,
                                   .has_dtype = spec != NULL,
                                   .type = spec ? spec->type : MR_COL_ANY,
+                                  .is_numbered = is_numbered,
                                   .is_hidden = is_hidden};
     return spec || !is_hidden;
 }
@@ -162,7 +179,8 @@ static mr_status plan_columns(const struct dtypes *dtypes, const struct mr_str *
     struct mr_str *origins = mr_arena_array(arena, n_names, sizeof(*origins));
     if (!final || !origins) return mr_arena_fail(arena, err);
     for (size_t i = 0; i < n_names; i++) {
-        final[i] = (struct mr_str){mr_arena_strdup(arena, names[i]), names[i].size};
+        struct mr_str name = names ? names[i] : dtypes->signature->columns[i].name;
+        final[i] = (struct mr_str){mr_arena_strdup(arena, name), name.size};
         if (!final[i].data) return mr_arena_fail(arena, err);
     }
     MR_TRY(mr_csv_mangle(final, origins, n_names, arena, err));
@@ -196,10 +214,10 @@ static mr_status sort_specs(const struct mr_signature *signature, struct mr_aren
 mr_status mr_csv_lay_out(const struct mr_str *names, size_t n_names, size_t n_first,
                          const struct mr_signature *signature, struct mr_arena *arena,
                          struct mr_csv_layout **out, struct mr_error *err) {
-    struct dtypes dtypes = {.signature = signature};
+    struct dtypes dtypes = {.signature = signature, .is_headerless = !names};
     if (signature->kind == MR_SCHEMA_COLUMNS) {
         MR_TRY(sort_specs(signature, arena, &dtypes.sorted, err));
-        if (!signature->has_names && n_first == 0 && n_names < signature->n_inputs) {
+        if (is_positional(signature) && n_first == 0 && n_names < signature->n_inputs) {
             /* _get_empty_meta: "list index out of range" */
             return mr_fail(err, MR_E_BAD_REQUEST,
                            "the CSV has %zu columns and no rows, the model needs %zu columns",

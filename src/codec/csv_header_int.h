@@ -12,6 +12,7 @@ struct mr_csv_column {
     size_t position; /* of its cell in a record */
     bool has_dtype;  /* read_csv is told one */
     mr_col_type type;
+    bool is_numbered; /* the name is a number, not a text */
     bool is_hidden;   /* it must be of its dtype, or the read fails, but is not in the table */
     mr_csv_kind kind; /* without dtype: what was inferred */
 };
@@ -27,7 +28,8 @@ struct mr_csv_layout {
     size_t *positions;
 };
 
-/* Lay out a file whose header has these names, all of them text as it stands in the file.
+/* Lay out a file whose header has these names, all of them text as it stands in the file; NULL: it
+ * has no header, and a column for each of the signature's.
  * n_first  cells of the first line after the header, 0 when there is none */
 MR_MUST_CHECK mr_status mr_csv_lay_out(const struct mr_str *names, size_t n_names, size_t n_first,
                                        const struct mr_signature *signature, struct mr_arena *arena,

@@ -26,21 +26,27 @@ struct plan {
     struct mr_error *rejection; /* what enforcement will refuse; NULL: nothing so far */
 };
 
+/* What the labels of the signature's columns are. */
+static mr_label_kind wanted_kind(const struct mr_signature *signature) {
+    return signature->is_numbered ? MR_LABEL_INT : MR_LABEL_TEXT;
+}
+
 /* Whether the frame's columns are those of the signature, in its order: the common case. */
 static bool is_in_order(const struct mr_frame *frame, const struct mr_signature *signature) {
     if (frame->n_cols != signature->n_inputs || !frame->labels) return false;
     for (size_t i = 0; i < frame->n_cols; i++) {
-        if (frame->labels[i].kind != MR_LABEL_TEXT) return false;
+        if (frame->labels[i].kind != wanted_kind(signature)) return false;
         if (!mr_str_equal(frame->labels[i].name, mr_signature_name(signature, i))) return false;
     }
     return true;
 }
 
-/* Columns that share their name with another one. Texts and integers are told apart. */
+/* The labels of the frame, and columns that share theirs with another one.
+ * maps     [0]: of integers, [1]: of texts */
 static mr_status find_duplicates(const struct mr_frame *frame, struct plan *plan,
-                                 struct mr_name_map *texts, struct mr_error *err) {
-    struct mr_name_map ints;
-    mr_name_map_init(&ints, frame->arena);
+                                 struct mr_name_map maps[2], struct mr_error *err) {
+    mr_name_map_init(&maps[0], frame->arena);
+    mr_name_map_init(&maps[1], frame->arena);
     size_t n = frame->labels ? frame->n_cols : 0;
     size_t *firsts = mr_arena_array(frame->arena, n, 2 * sizeof(*firsts));
     if (!firsts) return mr_arena_fail(frame->arena, err);
@@ -48,8 +54,7 @@ static mr_status find_duplicates(const struct mr_frame *frame, struct plan *plan
         if (frame->labels[i].kind == MR_LABEL_ODD) continue;
         bool is_text = frame->labels[i].kind == MR_LABEL_TEXT, is_new;
         size_t index;
-        MR_TRY(
-            mr_name_map_add(is_text ? texts : &ints, frame->labels[i].name, &index, &is_new, err));
+        MR_TRY(mr_name_map_add(&maps[is_text], frame->labels[i].name, &index, &is_new, err));
         size_t *first = &firsts[2 * index + is_text];
         if (is_new) *first = i;
         if (is_new) continue;
@@ -67,10 +72,10 @@ static mr_status find_duplicates(const struct mr_frame *frame, struct plan *plan
 static mr_status plan_by_name(const struct mr_frame *frame, struct plan *plan,
                               struct mr_error *err) {
     const struct mr_signature *signature = plan->signature;
-    struct mr_name_map labels, specs;
-    mr_name_map_init(&labels, frame->arena);
+    struct mr_name_map maps[2], specs;
+    const struct mr_name_map *labels = &maps[!signature->is_numbered];
     mr_name_map_init(&specs, frame->arena);
-    MR_TRY(find_duplicates(frame, plan, &labels, err));
+    MR_TRY(find_duplicates(frame, plan, maps, err));
     plan->specs = mr_arena_array(frame->arena, signature->n_inputs, sizeof(*plan->specs));
     if (!plan->specs) return mr_arena_fail(frame->arena, err);
     size_t n = 0;
@@ -78,18 +83,18 @@ static mr_status plan_by_name(const struct mr_frame *frame, struct plan *plan,
         size_t index;
         bool is_new;
         struct mr_str name = mr_signature_name(signature, i);
-        if (mr_name_map_find(&labels, name) == MR_NAME_NONE) continue;
+        if (mr_name_map_find(labels, name) == MR_NAME_NONE) continue;
         MR_TRY(mr_name_map_add(&specs, name, &index, &is_new, err));
         if (is_new) plan->specs[n++] = (uint32_t)i;
     }
     MR_TRY(mr_table_new(frame->arena, frame->n_rows, n, plan->table, err));
     for (size_t i = 0; i < n; i++) {
         plan->table->columns[i].name = mr_signature_name(signature, plan->specs[i]);
-        plan->table->columns[i].is_named = true;
+        plan->table->columns[i].is_named = !signature->is_numbered;
     }
     for (size_t i = 0; i < frame->n_cols; i++) {
-        bool is_text = frame->labels && frame->labels[i].kind == MR_LABEL_TEXT;
-        size_t target = is_text ? mr_name_map_find(&specs, frame->labels[i].name) : MR_NAME_NONE;
+        bool is_known = frame->labels && frame->labels[i].kind == wanted_kind(signature);
+        size_t target = is_known ? mr_name_map_find(&specs, frame->labels[i].name) : MR_NAME_NONE;
         plan->targets[i] = target == MR_NAME_NONE ? NOT_WANTED : (uint32_t)target;
     }
     return MR_OK;
@@ -110,14 +115,25 @@ static mr_status number_label(struct mr_arena *arena, size_t i, struct mr_str *o
     return MR_OK;
 }
 
+/* Labels 0, 1, 2, ... for a frame without any. */
+static mr_status number_columns(struct mr_frame *frame, struct mr_error *err) {
+    struct mr_label *labels = mr_arena_array(frame->arena, frame->n_cols, sizeof(*labels));
+    if (!labels) return mr_arena_fail(frame->arena, err);
+    for (size_t i = 0; i < frame->n_cols; i++) {
+        labels[i].kind = MR_LABEL_INT;
+        MR_TRY(number_label(frame->arena, i, &labels[i].name, err));
+    }
+    frame->labels = labels;
+    return MR_OK;
+}
+
 /* The first n columns of the frame as they come, under their own labels. */
 static mr_status plan_by_position(struct mr_frame *frame, struct plan *plan, size_t n,
                                   struct mr_error *err) {
     MR_TRY(mr_table_new(frame->arena, frame->n_rows, n, plan->table, err));
     if (plan->signature->kind != MR_SCHEMA_NONE && frame->labels) {
-        struct mr_name_map labels;
-        mr_name_map_init(&labels, frame->arena);
-        MR_TRY(find_duplicates(frame, plan, &labels, err));
+        struct mr_name_map maps[2];
+        MR_TRY(find_duplicates(frame, plan, maps, err));
         if (plan->is_twice) {
             frame->raw_reason = "columns that share a name";
             return MR_OK;
@@ -154,12 +170,13 @@ static mr_status make_plan(struct mr_frame *frame, struct plan *plan, struct mr_
                                                                     : signature->n_inputs;
         return plan_by_position(frame, plan, n, err);
     }
+    if (signature->is_numbered && !frame->labels) MR_TRY(number_columns(frame, err));
     if (!is_in_order(frame, signature)) return plan_by_name(frame, plan, err);
     MR_TRY(mr_table_new(frame->arena, frame->n_rows, frame->n_cols, plan->table, err));
     for (size_t i = 0; i < frame->n_cols; i++) {
         plan->targets[i] = (uint32_t)i;
         plan->table->columns[i].name = mr_signature_name(signature, i);
-        plan->table->columns[i].is_named = true;
+        plan->table->columns[i].is_named = !signature->is_numbered;
     }
     return MR_OK;
 }
@@ -367,6 +384,11 @@ static mr_status decode_frame(struct mr_frame *frame, const struct mr_signature 
     return MR_OK;
 }
 
+/* A signature that says by name which keys of a record count; NULL: all do. */
+static const struct mr_signature *with_names(const struct mr_signature *signature) {
+    return signature->has_names && !signature->is_numbered ? signature : NULL;
+}
+
 /* The row that pandas finds under the label 0, -1 when there is not exactly one; *is_odd: a label
  * is neither a number nor a text. */
 static int64_t row_of_label_0(yyjson_val *index, bool *is_odd) {
@@ -410,8 +432,7 @@ mr_status mr_json_decode_split(yyjson_val *value, const struct mr_signature *sig
     if (!data) return mr_fail(err, MR_E_BAD_REQUEST, "dataframe_split: the key data is missing");
     if (is_foreign(signature)) return leave_raw("a tensor of a dtype that only numpy has", out);
     struct mr_frame frame = {.arena = arena, .has_surrogates = out->has_surrogates};
-    MR_TRY(
-        mr_frame_read(&frame, data, columns, index, signature->has_names ? signature : NULL, err));
+    MR_TRY(mr_frame_read(&frame, data, columns, index, with_names(signature), err));
     MR_TRY(decode_frame(&frame, signature, out, err));
     if (signature->kind == MR_SCHEMA_TENSORS && yyjson_arr_size(index)) {
         bool is_odd = false;
@@ -431,6 +452,6 @@ mr_status mr_json_decode_records(yyjson_val *value, const struct mr_signature *s
     }
     if (is_foreign(signature)) return leave_raw("a tensor of a dtype that only numpy has", out);
     struct mr_frame frame = {.arena = arena, .has_surrogates = out->has_surrogates};
-    MR_TRY(mr_frame_read(&frame, value, NULL, NULL, signature->has_names ? signature : NULL, err));
+    MR_TRY(mr_frame_read(&frame, value, NULL, NULL, with_names(signature), err));
     return decode_frame(&frame, signature, out, err);
 }

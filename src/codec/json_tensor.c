@@ -17,6 +17,7 @@ mr_status mr_job_convert(struct mr_tensor_job *job, struct mr_str name, yyjson_v
                          int64_t n, size_t spec, struct mr_tensor *out, struct mr_error *err) {
     struct mr_ndarray_source source = {job->key, name, values, n};
     out->name = name;
+    out->is_numbered = false;
     if (spec == MR_NAME_NONE) return mr_ndarray_infer(&source, job->arena, out, err);
     return mr_ndarray_cast(&source, mr_job_dtype(job, spec), job->arena, out, &job->raw_reason,
                            err);
@@ -84,7 +85,9 @@ static mr_status cast_schema_type(struct mr_tensor_job *job, yyjson_val *value,
     bool is_list = yyjson_is_arr(value);
     size_t n_dicts = is_list ? count_dicts(value) : 0;
     if (signature->has_names && signature->n_inputs == 1 && is_list && n_dicts == 0) {
-        return convert_whole(job, value, mr_signature_name(signature, 0), MR_INPUT_TENSORS, err);
+        MR_TRY(convert_whole(job, value, mr_signature_name(signature, 0), MR_INPUT_TENSORS, err));
+        job->input->tensors->is_numbered = signature->is_numbered;
+        return MR_OK;
     }
     bool is_unnamed = signature->kind != MR_SCHEMA_NONE && !signature->has_names;
     if (is_unnamed && (yyjson_is_obj(value) || yyjson_is_null(value))) {

@@ -155,7 +155,8 @@ static bool is_in_order(const struct mr_signature *signature, const struct mr_ta
     if (table->n_cols != signature->n_inputs) return false;
     for (size_t i = 0; i < table->n_cols; i++) {
         const struct mr_column *column = &table->columns[i];
-        if (!column->is_named || !mr_str_equal(column->name, signature->columns[i].name)) {
+        if (column->is_named == signature->is_numbered ||
+            !mr_str_equal(column->name, signature->columns[i].name)) {
             return false;
         }
     }
@@ -174,7 +175,7 @@ static mr_status sort_columns(const struct mr_signature *signature, struct mr_ta
     for (size_t i = 0; i < table->n_cols; i++) {
         size_t index;
         bool is_new;
-        if (!table->columns[i].is_named) continue;
+        if (table->columns[i].is_named == signature->is_numbered) continue;
         MR_TRY(mr_name_map_add(&given, table->columns[i].name, &index, &is_new, err));
         if (is_new) places[index] = i;
         if (!is_new) is_twice[index] = true;
@@ -238,6 +239,11 @@ mr_status mr_enforce_columns(const struct mr_signature *signature, struct mr_inp
 mr_status mr_enforce_inputs(const struct mr_signature *signature, struct mr_input *input,
                             struct mr_arena *arena, struct mr_error *err) {
     if (input->kind == MR_INPUT_RAW || signature->kind == MR_SCHEMA_NONE) return MR_OK;
+    if (signature->is_lost) {
+        return mr_fail(err, MR_E_INVALID_PARAMETER,
+                       "the signature has an input called \"\" or 0, which no request can have: "
+                       "save the model with another name");
+    }
     if (signature->kind == MR_SCHEMA_TENSORS) {
         return mr_enforce_tensors(signature, input, arena, err);
     }

@@ -2,6 +2,7 @@
 
 #include <yyjson.h>
 
+#include "base/number.h"
 #include "schema/params.h"
 #include "schema/table.h"
 
@@ -82,8 +83,8 @@ static mr_status parse_list(struct mr_str json, const char *what, struct mr_aren
     return MR_OK;
 }
 
-static mr_status read_column(yyjson_val *item, size_t i, struct mr_arena *arena,
-                             struct mr_col_spec *out, struct mr_error *err) {
+static mr_status read_column(yyjson_val *item, size_t i, struct mr_col_spec *out,
+                             struct mr_error *err) {
     struct mr_str type = text_of(yyjson_obj_get(item, "type"));
     if (!mr_col_type_find(type, &out->type)) {
         return mr_fail(err, MR_E_FORMAT, "signature inputs[%zu]: unknown column type \"%.*s\"", i,
@@ -91,7 +92,7 @@ static mr_status read_column(yyjson_val *item, size_t i, struct mr_arena *arena,
     }
     yyjson_val *required = yyjson_obj_get(item, "required");
     out->is_required = !yyjson_is_false(required);
-    return keep(text_of(yyjson_obj_get(item, "name")), arena, &out->name, err);
+    return MR_OK;
 }
 
 /* dtype names as np.dtype(...).name gives them; sized texts ("str96") count as texts. */
@@ -130,8 +131,27 @@ static mr_status read_tensor(yyjson_val *item, size_t i, struct mr_arena *arena,
     }
     out->shape = sizes;
     out->is_known = tensor_dtype_find(dtype, &out->dtype);
-    MR_TRY(keep(dtype, arena, &out->dtype_name, err));
-    return keep(text_of(yyjson_obj_get(item, "name")), arena, &out->name, err);
+    return keep(dtype, arena, &out->dtype_name, err);
+}
+
+/* A name is a text, or a number where a DataFrame without column names was looked at. */
+static mr_status read_name(yyjson_val *item, size_t i, struct mr_arena *arena, struct mr_str *out,
+                           struct mr_signature *signature, struct mr_error *err) {
+    yyjson_val *name = yyjson_obj_get(item, "name");
+    bool is_number = yyjson_is_int(name);
+    if (!name || yyjson_is_null(name)) return MR_OK;
+    if (!is_number && !yyjson_is_str(name)) {
+        return mr_fail(err, MR_E_UNSUPPORTED,
+                       "signature inputs[%zu]: the name is no text and no integer", i);
+    }
+    /* x.name or i */
+    signature->is_lost |= is_number ? yyjson_get_sint(name) == 0 && i > 0
+                                    : yyjson_get_len(name) == 0;
+    signature->is_numbered |= is_number;
+    if (!is_number) return keep(text_of(name), arena, out, err);
+    char digits[MR_INT_CHARS];
+    return keep((struct mr_str){digits, mr_int_write(yyjson_get_sint(name), digits)}, arena, out,
+                err);
 }
 
 static mr_status read_inputs(yyjson_val *list, struct mr_arena *arena, struct mr_signature *out,
@@ -143,7 +163,7 @@ static mr_status read_inputs(yyjson_val *list, struct mr_arena *arena, struct mr
     struct mr_col_spec *columns = mr_arena_array(arena, is_tensor ? 0 : n, sizeof(*columns));
     struct mr_tensor_spec *tensors = mr_arena_array(arena, is_tensor ? n : 0, sizeof(*tensors));
     if (!columns || !tensors) return mr_arena_fail(arena, err);
-    size_t n_named = 0;
+    size_t n_named = 0, n_numbered = 0;
     yyjson_val *item;
     size_t i, max;
     yyjson_arr_foreach(list, i, max, item) {
@@ -156,13 +176,20 @@ static mr_status read_inputs(yyjson_val *list, struct mr_arena *arena, struct mr
             MR_TRY(read_tensor(item, i, arena, &tensors[i], err));
         } else {
             columns[i] = (struct mr_col_spec){0};
-            MR_TRY(read_column(item, i, arena, &columns[i], err));
+            MR_TRY(read_column(item, i, &columns[i], err));
             out->is_nested |= mr_col_type_is_nested(columns[i].type);
         }
-        n_named += yyjson_is_str(yyjson_obj_get(item, "name"));
+        struct mr_str *name = is_tensor ? &tensors[i].name : &columns[i].name;
+        MR_TRY(read_name(item, i, arena, name, out, err));
+        n_named += name->data != NULL;
+        n_numbered += yyjson_is_int(yyjson_obj_get(item, "name"));
     }
     if (n_named != 0 && n_named != n) {
         return mr_fail(err, MR_E_FORMAT, "signature inputs: named and unnamed inputs are mixed");
+    }
+    if (n_numbered != 0 && n_numbered != n) {
+        return mr_fail(err, MR_E_UNSUPPORTED,
+                       "signature inputs: names that are texts and numbers are mixed");
     }
     if (is_tensor && n > 1 && n_named == 0) {
         return mr_fail(err, MR_E_FORMAT, "signature inputs: more than one tensor without a name");
@@ -246,7 +273,8 @@ mr_status mr_signature_read(struct mr_str inputs_json, struct mr_str outputs_jso
 }
 
 size_t mr_signature_find(const struct mr_signature *signature, struct mr_str name, size_t hint) {
-    size_t n = signature->has_names ? signature->n_inputs : 0;
+    size_t n = signature->has_names && !signature->is_numbered ? signature->n_inputs : 0;
+    if (!n) return MR_NAME_NONE;
     if (hint < n && mr_str_equal(mr_signature_name(signature, hint), name)) return hint;
     if (signature->names.n == n) return mr_name_map_find(&signature->names, name);
     /* Two inputs share a name. */

@@ -73,8 +73,12 @@ typedef enum mr_schema_kind {
 
 struct mr_signature {
     mr_schema_kind kind;
-    bool has_names; /* Schema.has_input_names(): the first input has a name */
-    bool is_nested; /* a column only Python can type: the raw lane */
+    bool has_names;   /* Schema.has_input_names(): the first input has a name */
+    bool is_numbered; /* the names are integers, as those of a DataFrame made of an array: only an
+                         integer label equals them, no text does */
+    bool is_lost;     /* a name is "" or 0, which Schema.input_names() replaces by its place: MLflow
+                         decodes requests and then refuses all of them */
+    bool is_nested;   /* a column only Python can type: the raw lane */
     size_t n_inputs;
     const struct mr_col_spec *columns;    /* MR_SCHEMA_COLUMNS */
     const struct mr_tensor_spec *tensors; /* MR_SCHEMA_TENSORS */
@@ -99,7 +103,7 @@ static inline struct mr_str mr_signature_name(const struct mr_signature *signatu
 }
 
 /* The index of the input of that name (of two, the last: Schema.input_dict); MR_NAME_NONE when
- * there is none, or when the signature has no names. hint: where it likely is. */
+ * there is none, or when the signature has no names or is numbered. hint: where it likely is. */
 size_t mr_signature_find(const struct mr_signature *signature, struct mr_str name, size_t hint);
 
 /* The column of that name; NULL when there is none. */

@@ -42,6 +42,7 @@ struct mr_table {
 
 struct mr_tensor {
     struct mr_str name; /* size 0: unnamed */
+    bool is_numbered;   /* the name is a number, not a text */
     mr_dtype dtype;
     size_t n_dims; /* 0: a scalar */
     const int64_t *shape;

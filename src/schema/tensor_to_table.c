@@ -36,9 +36,10 @@ static mr_status table_of_array(struct mr_input *input, struct mr_arena *arena,
 
 /* The signature's column for the i-th input of a dict; NULL for what it does not have. */
 static const struct mr_col_spec *spec_of(const struct mr_signature *signature, size_t i,
-                                         struct mr_str name) {
+                                         const struct mr_tensor *tensor) {
     if (!signature->has_names) return i < signature->n_inputs ? &signature->columns[i] : NULL;
-    size_t index = mr_signature_find(signature, name, i);
+    if (tensor->is_numbered) return signature->columns; /* the only one */
+    size_t index = mr_signature_find(signature, tensor->name, i);
     return index == MR_NAME_NONE ? NULL : &signature->columns[index];
 }
 
@@ -48,7 +49,7 @@ static bool is_one_row(const struct mr_signature *signature, const struct mr_inp
     bool is_all_scalars = true, is_all_texts = true;
     for (size_t i = 0; i < input->n_tensors; i++) {
         const struct mr_tensor *tensor = &input->tensors[i];
-        bool is_typed = signature->has_names && spec_of(signature, i, tensor->name);
+        bool is_typed = signature->has_names && spec_of(signature, i, tensor);
         is_all_scalars &= is_typed && tensor->n_dims == 0;
         is_all_texts &= !is_typed && tensor->n_dims == 0 && tensor->dtype == MR_STRING;
     }
@@ -123,10 +124,10 @@ static mr_status table_of_dict(const struct mr_signature *signature, struct mr_i
     MR_TRY(mr_table_new(arena, n_rows, input->n_tensors, &table, err));
     for (size_t i = 0; i < input->n_tensors; i++) {
         const struct mr_tensor *tensor = &input->tensors[i];
-        const struct mr_col_spec *spec = spec_of(signature, i, tensor->name);
+        const struct mr_col_spec *spec = spec_of(signature, i, tensor);
         struct mr_column *column = &table.columns[i];
         column->name = tensor->name;
-        column->is_named = true;
+        column->is_named = !tensor->is_numbered;
         if (!is_row) MR_TRY(check_dict(tensor, n_rows, err));
         if (tensor->n_dims > 1 || (is_row && !spec)) {
             /* What the signature does not have is dropped next: its values do not matter. */

@@ -56,7 +56,7 @@ def requests_for(model):
     yield from params(names, model.rows)
     yield from csv_files(names, model.rows)
     yield from content_types(names, model.rows)
-    if model.columns and model.has_signature:
+    if model.has_signature and isinstance((model.columns or [0])[0], str):
         yield headerless_csv(names, model.rows)
 
 
@@ -240,6 +240,7 @@ def params(names, rows):
 
 
 def csv_files(names, rows):
+    names = list(map(str, names))
     valid, header = csv_text(names, rows), ",".join(names)
     row = ",".join(map(str, rows[0]))
     for name, text in {

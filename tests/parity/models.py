@@ -102,6 +102,22 @@ model(FLOWER, [[1, -2], [30, 4]])(regressor_of("long", "int64"))
 model(FLOWER, [[True, False], [False, False]])(regressor_of("boolean", "bool"))
 
 
+@model([0, 1], FLOWER_ROWS)
+def numbered_columns(save_model):
+    """The names in the signature are integers, as of any DataFrame made of an array."""
+    X = pd.DataFrame(numbers(2))
+    fitted = LinearRegression().fit(X, X.sum(axis=1))
+    return save_model(fitted, infer_signature(X, fitted.predict(X)))
+
+
+@model(["length", ""], FLOWER_ROWS, is_repeat=True)
+def empty_name(save_model):
+    """MLflow takes the place of a column for its name where that is empty, and finds it nowhere."""
+    X = pd.DataFrame(numbers(2), columns=["length", ""])
+    fitted = LinearRegression().fit(X, X.sum(axis=1))
+    return save_model(fitted, infer_signature(X, fitted.predict(X)))
+
+
 @model(["length", "width", "height"], [[0.5, -1.25, 3.0], [2.5, 3.0, 1.0]])
 def optional_columns(save_model):
     names = ["length", "width", "height"]

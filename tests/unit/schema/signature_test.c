@@ -33,6 +33,34 @@ static void test_columns(void **state) {
     assert_null(mr_signature_column(&signature, mr_str_from("z")));
 }
 
+static void test_numbered(void **state) {
+    (void)state;
+    struct mr_signature signature;
+    assert_int_equal(
+        read("[{\"type\": \"double\", \"name\": 0}, {\"type\": \"long\", \"name\": 1}]", NULL,
+             &signature, NULL),
+        MR_OK);
+    assert_true(signature.has_names);
+    assert_true(signature.is_numbered);
+    assert_false(signature.is_lost);
+    assert_true(mr_str_is(signature.columns[1].name, "1"));
+    assert_null(mr_signature_column(&signature, mr_str_from("1")));
+    assert_int_equal(
+        read("[{\"type\": \"double\", \"name\": 1}, {\"type\": \"long\", \"name\": 0}]", NULL,
+             &signature, NULL),
+        MR_OK);
+    assert_true(signature.is_lost);
+    assert_int_equal(
+        read("[{\"type\": \"double\", \"name\": 0}, {\"type\": \"long\", \"name\": \"b\"}]", NULL,
+             &signature, NULL),
+        MR_E_UNSUPPORTED);
+    assert_int_equal(read("[{\"type\": \"double\", \"name\": true}]", NULL, &signature, NULL),
+                     MR_E_UNSUPPORTED);
+    assert_int_equal(read("[{\"type\": \"double\", \"name\": \"\"}]", NULL, &signature, NULL),
+                     MR_OK);
+    assert_true(signature.is_lost);
+}
+
 static void test_tensors(void **state) {
     (void)state;
     struct mr_signature signature;
@@ -109,9 +137,9 @@ static void test_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_columns), cmocka_unit_test(test_tensors),
-        cmocka_unit_test(test_params),  cmocka_unit_test(test_absent),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_columns), cmocka_unit_test(test_numbered),
+        cmocka_unit_test(test_tensors), cmocka_unit_test(test_params),
+        cmocka_unit_test(test_absent),  cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
 }
