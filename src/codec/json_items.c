@@ -274,7 +274,7 @@ static void unnamed_table(struct mr_tensor_job *job, const struct rows *rows) {
 mr_status mr_job_rows(struct mr_tensor_job *job, yyjson_val *list, struct mr_error *err) {
     const struct mr_signature *signature = job->signature;
     if (signature->kind == MR_SCHEMA_NONE) {
-        job->raw_reason = "a list of dicts";
+        job->raw_reason = yyjson_arr_size(list) ? "a list of dicts" : "an empty list";
         return MR_OK;
     }
     struct rows rows = {.n = (int64_t)yyjson_arr_size(list)};

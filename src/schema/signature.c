@@ -95,15 +95,6 @@ static mr_status read_column(yyjson_val *item, size_t i, struct mr_col_spec *out
     return MR_OK;
 }
 
-/* dtype names as np.dtype(...).name gives them; sized texts ("str96") count as texts. */
-static bool tensor_dtype_find(struct mr_str name, mr_dtype *out) {
-    if (mr_str_is(name, "datetime64")) {
-        *out = MR_DATETIME;
-        return true;
-    }
-    return mr_dtype_find(name, out);
-}
-
 static mr_status read_tensor(yyjson_val *item, size_t i, struct mr_arena *arena,
                              struct mr_tensor_spec *out, struct mr_error *err) {
     yyjson_val *spec = yyjson_obj_get(item, "tensor-spec");
@@ -130,7 +121,8 @@ static mr_status read_tensor(yyjson_val *item, size_t i, struct mr_arena *arena,
         sizes[k] = yyjson_get_sint(size);
     }
     out->shape = sizes;
-    out->is_known = tensor_dtype_find(dtype, &out->dtype);
+    /* np.dtype(...).name: a datetime64 of another unit, or of none, is not ours. */
+    out->is_known = mr_dtype_find(dtype, &out->dtype);
     return keep(dtype, arena, &out->dtype_name, err);
 }
 
