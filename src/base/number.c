@@ -227,7 +227,7 @@ static struct mr_str strip(struct mr_str text) {
         if (!is_blank) end = at;
         if (at <= before) break;
     }
-    return end > start ? (struct mr_str){text.data + start, end - start} : (struct mr_str){0};
+    return end > start ? (struct mr_str){text.data + start, end - start} : mr_str_from("");
 }
 
 static bool skip_sign(struct reader *reader) {
