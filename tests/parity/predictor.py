@@ -82,9 +82,13 @@ def request_of(x):
 
 def tensor_of(array):
     values = array.ravel()
+    dtype = str(array.dtype)
     if array.dtype.kind == "M":
-        values = values.astype("datetime64[ns]").astype(np.int64)
-    dtype = {"U": "str", "M": "datetime64[ns]"}.get(array.dtype.kind, str(array.dtype))
+        dtype, values = "datetime64[ns]", values.astype("datetime64[ns]").astype(np.int64)
+    elif array.dtype.kind == "S":
+        dtype, values = "bytes", values.astype(str)
+    elif array.dtype.kind == "U":
+        dtype = "str"
     return {"dtype": dtype, "shape": list(array.shape), "values": values.tolist()}
 
 

@@ -109,6 +109,13 @@ def is_single(estimator, x):
     return estimator.coef_.dtype == np.float32 == np.result_type(x.dtype, np.float32)
 
 
+def fit_iris(name, x, y):
+    """An estimator with the first of its parameters, fitted to the flowers."""
+    kind, parameters = ESTIMATORS[name]
+    params = {key: values[0] for key, values in parameters.items()}
+    return class_of(name)(**params).fit(x, np.c_[y, y] + 0.5 if kind == SEVERAL else y + 1)
+
+
 def assert_same(estimator, method, x, want, got):
     assert got.shape == want.shape
     if want.dtype.kind in "OU":
@@ -301,8 +308,7 @@ def test_models_saved_by_mlflow(predictor, name, tmp_path):
     import mlflow.sklearn
 
     x, y = iris(as_frame=True)
-    target = np.c_[y, y] + 0.5 if name.startswith("MultiTask") else y + 1
-    estimator = class_of(name)().fit(x, target)
+    estimator = fit_iris(name, x, y)
     mlflow.sklearn.save_model(
         estimator,
         tmp_path / "model",
@@ -395,6 +401,9 @@ INPUTS = {
     "empty matrix": np.ones((0, 4)),
     "matrix of texts": np.array([["1", "2.5", "3", "4"]]),
     "matrix of words": np.array([["1", "x", "3", "4"]]),
+    "matrix of bytes": np.array([[b"1", b" 2_5", b"3e0", b"4"]]),
+    "matrix of other bytes": np.array([[b"1", b"x", b"3", b"4"]]),
+    "matrix of NaT": np.array([["NaT"] * 4], "M8[ns]"),
     "matrix of datetimes": np.array([[TIME.to_datetime64()] * 4]),
     "matrix of objects": np.array([["1", 2, True, 2.5]], dtype=object),
     "matrix with none": np.array([[1, 2, None, 4]], dtype=object),
@@ -564,7 +573,5 @@ def test_known_attributes():
     known = re.findall(r'"(\w+)"', listed)
     assert known == sorted(known)
     x, y = iris()
-    for name, (kind, _) in ESTIMATORS.items():
-        target = np.c_[y, y] + 0.5 if name.startswith("MultiTask") else y + 1
-        state = class_of(name)().fit(x, target).__getstate__()
-        assert set(state) <= set(known), name
+    for name in ESTIMATORS:
+        assert set(fit_iris(name, x, y).__getstate__()) <= set(known), name

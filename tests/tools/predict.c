@@ -69,6 +69,7 @@ static mr_status fill(mr_dtype dtype, yyjson_val **cells, size_t n, struct mr_ar
             ((uint16_t *)out)[k] = mr_half_from_double(to_double(cells[k]));
         return MR_OK;
     case MR_STRING:
+    case MR_BINARY:
         for (size_t k = 0; k < n; k++) ((struct mr_str *)out)[k] = text_of(cells[k]);
         return MR_OK;
     default: return fail_request(err, "an array of that dtype");

@@ -217,7 +217,7 @@ static mr_status check_signature(const struct mr_signature *signature, struct mr
             "no native engine for signatures with array, object, map or any columns yet");
     }
     for (size_t i = 0; signature->kind == MR_SCHEMA_TENSORS && i < signature->n_inputs; i++) {
-        if (!signature->tensors[i].is_known || signature->tensors[i].dtype == MR_BINARY) {
+        if (!signature->tensors[i].is_known) {
             return mr_fail(err, MR_E_UNSUPPORTED, "no native engine for tensors of dtype %.*s yet",
                            MR_STR_ARGS(signature->tensors[i].dtype_name));
         }

@@ -162,8 +162,8 @@ static mr_status init_tensor(const struct mr_sk_feature_spec *spec, const struct
     }
     MR_TRY(check_shape(spec, tensor->shape[0], tensor->shape[1], err));
     mr_dtype dtype = tensor->dtype;
-    bool is_convertible = spec->is_float_list && dtype != MR_BINARY;
-    if ((dtype == MR_STRING || dtype == MR_BINARY || dtype == MR_DATETIME) && !is_convertible) {
+    bool is_number = dtype != MR_STRING && dtype != MR_BINARY && dtype != MR_DATETIME;
+    if (!is_number && !spec->is_float_list) {
         return mr_fail(err, MR_E_BAD_REQUEST, "%s expects numbers, received an array of dtype %s",
                        spec->estimator, mr_dtype_name(dtype));
     }
@@ -240,7 +240,8 @@ static bool read_value(mr_dtype dtype, const void *values, int64_t i, double *ou
     case MR_FLOAT32: *out = ((const float *)values)[i]; return true;
     case MR_FLOAT64: *out = ((const double *)values)[i]; return true;
     case MR_OBJECT: return read_json(((const yyjson_val *const *)values)[i], out);
-    case MR_STRING: return parse_text(((const struct mr_str *)values)[i], false, out);
+    case MR_STRING:
+    case MR_BINARY: return parse_text(((const struct mr_str *)values)[i], dtype == MR_BINARY, out);
     default: return false;
     }
 }
