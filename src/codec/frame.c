@@ -49,7 +49,7 @@ static mr_status read_labels(struct mr_frame *frame, yyjson_val *columns, struct
     if (yyjson_is_obj(columns)) return leave_raw(frame, "columns given as an object");
     if (!yyjson_is_arr(columns)) {
         return mr_fail(err, MR_E_BAD_REQUEST,
-                       "dataframe_split.columns: expected a list, received a %s",
+                       "dataframe_split.columns: expected a list, received %s",
                        mr_py_kind_name(mr_py_kind_of(columns)));
     }
     size_t n = unsafe_yyjson_get_len(columns);
@@ -92,8 +92,7 @@ static mr_status check_index(struct mr_frame *frame, yyjson_val *index, struct m
     if (is_missing(index)) return MR_OK;
     if (yyjson_is_obj(index)) return leave_raw(frame, "row labels given as an object");
     if (!yyjson_is_arr(index)) {
-        return mr_fail(err, MR_E_BAD_REQUEST,
-                       "dataframe_split.index: expected a list, received a %s",
+        return mr_fail(err, MR_E_BAD_REQUEST, "dataframe_split.index: expected a list, received %s",
                        mr_py_kind_name(mr_py_kind_of(index)));
     }
     size_t n = unsafe_yyjson_get_len(index), i, max;
@@ -117,10 +116,8 @@ static yyjson_val padding = {.tag = YYJSON_TYPE_NULL};
 
 static mr_status row_error(int64_t row, const char *expected, yyjson_val *value,
                            struct mr_error *err) {
-    return mr_fail(err, MR_E_BAD_REQUEST,
-                   "row %lld of data: expected %s as in row 0, received %s %s", (long long)row,
-                   expected, yyjson_is_int(value) ? "an" : "a",
-                   mr_py_kind_name(mr_py_kind_of(value)));
+    return mr_fail(err, MR_E_BAD_REQUEST, "row %lld of data: expected %s as in row 0, received %s",
+                   (long long)row, expected, mr_py_kind_name(mr_py_kind_of(value)));
 }
 
 /* Every row in turn, for nested cells or rows of different lengths. */
@@ -506,7 +503,7 @@ mr_status mr_frame_read(struct mr_frame *frame, yyjson_val *data, yyjson_val *co
         bool is_filled = frame->labels && !is_missing(index);
         if (is_filled) return leave_raw(frame, "one scalar for all cells");
         return mr_fail(err, MR_E_BAD_REQUEST,
-                       "dataframe_split.data: expected a list of rows, received a %s",
+                       "dataframe_split.data: expected a list of rows, received %s",
                        mr_py_kind_name(mr_py_kind_of(data)));
     }
     if (frame->raw_reason) return MR_OK;

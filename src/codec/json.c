@@ -93,7 +93,7 @@ static mr_status decode_root(yyjson_val *root, const struct mr_signature *signat
     if (!yyjson_is_obj(root)) {
         return mr_fail(err, MR_E_BAD_REQUEST,
                        "expected a JSON object with exactly one of dataframe_split, "
-                       "dataframe_records, instances, inputs; received a %s",
+                       "dataframe_records, instances, inputs; received %s",
                        mr_py_kind_name(mr_py_kind_of(root)));
     }
     struct top_level top;

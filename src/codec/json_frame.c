@@ -212,7 +212,8 @@ static mr_status refuse_twice(const struct plan *plan, size_t target, struct mr_
  * first. Passes any other status on. */
 static mr_status reject_later(struct plan *plan, mr_status status, struct mr_arena *arena,
                               struct mr_error *err) {
-    if (status != MR_E_INVALID_PARAMETER || plan->rejection) return status;
+    if (status != MR_E_INVALID_PARAMETER) return status;
+    if (plan->rejection) return MR_OK; /* the first one is told */
     plan->rejection = mr_arena_zalloc(arena, sizeof(*plan->rejection));
     if (!plan->rejection) return mr_arena_fail(arena, err);
     if (err) *plan->rejection = *err;
@@ -408,7 +409,7 @@ mr_status mr_json_decode_split(yyjson_val *value, const struct mr_signature *sig
                                struct mr_arena *arena, struct mr_decoded *out,
                                struct mr_error *err) {
     if (!yyjson_is_obj(value)) {
-        return mr_fail(err, MR_E_BAD_REQUEST, "dataframe_split: expected an object, received a %s",
+        return mr_fail(err, MR_E_BAD_REQUEST, "dataframe_split: expected an object, received %s",
                        mr_py_kind_name(mr_py_kind_of(value)));
     }
     yyjson_val *data = NULL, *columns = NULL, *index = NULL, *name;
@@ -447,7 +448,7 @@ mr_status mr_json_decode_records(yyjson_val *value, const struct mr_signature *s
                                  struct mr_error *err) {
     if (!yyjson_is_arr(value)) {
         return mr_fail(err, MR_E_BAD_REQUEST,
-                       "dataframe_records: expected a list of objects, received a %s",
+                       "dataframe_records: expected a list of objects, received %s",
                        mr_py_kind_name(mr_py_kind_of(value)));
     }
     if (is_foreign(signature)) return leave_raw("a tensor of a dtype that only numpy has", out);

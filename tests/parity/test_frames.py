@@ -276,14 +276,14 @@ def test_odd_values(tool, value, key, inputs):
 @hypothesis.settings(max_examples=N_EXAMPLES)
 @hypothesis.given(
     st.lists(st.sampled_from(["a", "b", "c"]) | st.integers(0, 2), min_size=1, max_size=4),
-    st.sampled_from(["1", '"x"', '"2024-01-02"', "true", '"aGk="']),
+    st.lists(st.sampled_from(["1", '"x"', '"2024-01-02"', "true", '"aGk="']), min_size=4),
     st.lists(st.sampled_from(TYPES), min_size=1, max_size=3),
     st.booleans(),
 )
-def test_labels(tool, labels, cell, kinds, named):
+def test_labels(tool, labels, cells, kinds, named):
     """Columns given twice, out of order, as numbers."""
     specs = [ColSpec(kind, "abc"[i] if named else None) for i, kind in enumerate(kinds)]
-    row = "[" + ", ".join([cell] * len(labels)) + "]"
+    row = "[" + ", ".join(cells[: len(labels)]) + "]"
     body = f'{{"dataframe_split": {{"columns": {json.dumps(labels)}, "data": [{row}]}}}}'
     compare(tool, body, Schema(specs))
 

@@ -12,6 +12,7 @@
 #include "codec/csv.h"
 #include "codec/decode.h"
 #include "codec/encode.h"
+#include "table_text.h"
 
 static struct mr_arena *arena;
 
@@ -25,80 +26,6 @@ static int teardown(void **state) {
     (void)state;
     mr_arena_free(arena);
     return 0;
-}
-
-/* --- tables as text: "a:float64[1.0 nan]" for each column --------------------------------------
- */
-
-static void render_value(const struct mr_column *column, int64_t i, struct mr_buf *out) {
-    switch (column->dtype) {
-    case MR_BOOL: mr_buf_text(out, ((const uint8_t *)column->values)[i] ? "true" : "false"); break;
-    case MR_INT32: mr_buf_int(out, ((const int32_t *)column->values)[i]); break;
-    case MR_INT64: mr_buf_int(out, ((const int64_t *)column->values)[i]); break;
-    case MR_UINT64:
-        mr_buf_format(out, "%llu", (unsigned long long)((const uint64_t *)column->values)[i]);
-        break;
-    case MR_FLOAT32: mr_buf_double(out, (double)((const float *)column->values)[i]); break;
-    case MR_FLOAT64: mr_buf_double(out, ((const double *)column->values)[i]); break;
-    case MR_STRING:
-        mr_buf_append(out, column->bytes + column->offsets[i],
-                      (size_t)(column->offsets[i + 1] - column->offsets[i]));
-        break;
-    case MR_OBJECT: {
-        char *text = yyjson_val_write(((yyjson_val *const *)column->values)[i], 0, NULL);
-        mr_buf_text(out, text);
-        free(text);
-        break;
-    }
-    default: mr_buf_text(out, "?");
-    }
-}
-
-static void render(const struct mr_table *table, struct mr_buf *out) {
-    for (size_t c = 0; c < table->n_cols; c++) {
-        const struct mr_column *column = &table->columns[c];
-        assert_int_equal(column->n_rows, table->n_rows);
-        mr_buf_format(out, "%s%.*s:%s[", c ? " " : "", MR_STR_ARGS(column->name),
-                      mr_dtype_name(column->dtype));
-        int64_t n_nulls = 0;
-        for (int64_t i = 0; i < column->n_rows; i++) {
-            bool is_valid = column->dtype == MR_OBJECT
-                                ? ((yyjson_val *const *)column->values)[i] != NULL
-                                : mr_column_is_valid(column, i);
-            n_nulls += !is_valid;
-            if (i) mr_buf_char(out, ' ');
-            if (is_valid) {
-                render_value(column, i, out);
-            } else {
-                mr_buf_char(out, '-');
-            }
-        }
-        assert_int_equal(column->n_nulls, n_nulls);
-        mr_buf_char(out, ']');
-    }
-}
-
-/* "a:double" and so on, blank between columns; "" is no signature. */
-static struct mr_signature signature_of(const char *columns) {
-    struct mr_signature signature;
-    struct mr_buf json;
-    mr_buf_init(&json, arena);
-    for (const char *p = columns; *p;) {
-        size_t n_name = strcspn(p, ":"), n_type = strcspn(p + n_name + 1, " ");
-        mr_buf_format(&json, "%s{\"type\": \"%.*s\", \"required\": true", p == columns ? "[" : ", ",
-                      (int)n_type, p + n_name + 1);
-        if (n_name) mr_buf_format(&json, ", \"name\": \"%.*s\"", (int)n_name, p);
-        mr_buf_char(&json, '}');
-        p += n_name + 1 + n_type;
-        p += *p == ' ';
-    }
-    if (json.size) mr_buf_char(&json, ']');
-    struct mr_error err = {0};
-    if (mr_signature_read(mr_buf_str(&json), (struct mr_str){0}, (struct mr_str){0}, arena,
-                          &signature, &err) != MR_OK) {
-        fail_msg("%s", err.message);
-    }
-    return signature;
 }
 
 /* A copy of exactly its size, so that sanitizers see a read past the end. */
@@ -117,7 +44,7 @@ static const char *decode(struct mr_str text, const struct mr_signature *signatu
     mr_status status = mr_csv_decode(body, signature, arena, &decoded, &err);
     if (status == MR_OK) {
         assert_int_equal(decoded.input.kind, MR_INPUT_TABLE);
-        render(&decoded.input.table, &out);
+        render_table(&decoded.input.table, &out);
     } else {
         assert_int_equal(status, MR_E_BAD_REQUEST);
         mr_buf_text(&out, err.message);
@@ -133,7 +60,7 @@ struct example {
 
 static void check(const struct example *examples, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        struct mr_signature signature = signature_of(examples[i].columns);
+        struct mr_signature signature = signature_of(examples[i].columns, arena);
         const char *got = decode(mr_str_from(examples[i].text), &signature);
         if (strcmp(got, examples[i].expected) != 0) {
             fail_msg("%s with '%s':\n  %s\nexpected\n  %s", examples[i].text, examples[i].columns,
@@ -326,7 +253,7 @@ static bool next_block(struct blocks *blocks, struct mr_str *block, int64_t *fir
 static void test_blocks(void **state) {
     (void)state;
     struct mr_str text = many_rows(400);
-    struct mr_signature signature = signature_of("");
+    struct mr_signature signature = signature_of("", arena);
     struct mr_decoded whole = {0};
     assert_int_equal(mr_csv_decode(text, &signature, arena, &whole, NULL), MR_OK);
     for (size_t size = 50; size < 20000; size = size * 3 + 7) {
@@ -370,7 +297,7 @@ static void test_blocks(void **state) {
 
 static void test_line_numbers_of_blocks(void **state) {
     (void)state;
-    struct mr_signature signature = signature_of("a:double");
+    struct mr_signature signature = signature_of("a:double", arena);
     struct mr_csv_layout *layout;
     size_t n_used;
     int64_t line;
@@ -410,7 +337,7 @@ static void test_out_of_memory(void **state) {
                                           "i:double f:long"};
     struct mr_str text = many_rows(600);
     for (size_t c = 0; c < 3; c++) {
-        struct mr_signature signature = signature_of(columns[c]);
+        struct mr_signature signature = signature_of(columns[c], arena);
         mr_status status = MR_E_NO_MEMORY;
         for (int fail_at = 1; status == MR_E_NO_MEMORY; fail_at++) {
             struct failing failing = {.fail_at = fail_at};
@@ -434,7 +361,7 @@ static void test_cap(void **state) {
     for (int i = 0; i < 20000; i++) mr_buf_text(&text, "x,");
     for (int i = 0; i < 20000; i++) mr_buf_text(&text, "\n1");
     struct mr_arena *small = mr_arena_new((size_t)64 << 20, NULL);
-    struct mr_signature signature = signature_of("");
+    struct mr_signature signature = signature_of("", arena);
     struct mr_decoded decoded = {0};
     assert_int_equal(mr_csv_decode(mr_buf_str(&text), &signature, small, &decoded, NULL),
                      MR_E_TOO_LARGE);
