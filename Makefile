@@ -49,7 +49,7 @@ bench: ## compare with nginx and with mlflow models serve; writes docs/benchmark
 
 fuzz: ## run each fuzz target for SECONDS_EACH=60 seconds
 	@scripts/bootstrap fuzz
-	@scripts/build fuzz
+	@scripts/build fuzz fuzzers
 	@scripts/fuzz $(SECONDS_EACH)
 
 format: ## apply .clang-format to all C files

@@ -321,6 +321,7 @@ static bool to_double(struct decimal *decimal, int64_t exponent, double *out) {
 
 bool mr_float_parse(struct mr_str text, double *out) {
     struct reader reader = {strip(text), 0};
+    if (reader.text.size == 0) return false; /* its data is NULL, to which not even 0 is added */
     bool is_negative = skip_sign(&reader);
     struct mr_str rest = {reader.text.data + reader.at, reader.text.size - reader.at};
     double value;
