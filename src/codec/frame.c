@@ -120,6 +120,9 @@ static mr_status row_error(int64_t row, const char *expected, yyjson_val *value,
                    (long long)row, expected, mr_py_kind_name(mr_py_kind_of(value)));
 }
 
+/* pandas pads rows to the longest one: a short body can ask for any number of cells. */
+#define MAX_PADDED_CELLS ((size_t)1 << 28)
+
 /* Every row in turn, for nested cells or rows of different lengths. */
 static mr_status read_uneven_rows(struct mr_frame *frame, size_t *n_cols, struct mr_error *err) {
     size_t n = (size_t)frame->n_rows;
@@ -137,6 +140,13 @@ static mr_status read_uneven_rows(struct mr_frame *frame, size_t *n_cols, struct
         if (size == *n_cols) continue;
         is_ragged = true;
         if (size > *n_cols) *n_cols = size;
+    }
+    if (is_ragged && *n_cols > MAX_PADDED_CELLS / n) {
+        return mr_fail(
+            err, MR_E_TOO_LARGE,
+            "the rows of data have different lengths, and %zu rows of %zu cells are more "
+            "than %zu",
+            n, *n_cols, MAX_PADDED_CELLS);
     }
     frame->cursors = mr_arena_array(frame->arena, n, sizeof(*frame->cursors));
     if (!frame->cursors) return mr_arena_fail(frame->arena, err);

@@ -4,16 +4,6 @@
 #include "codec/json_int.h"
 #include "schema/py_value.h"
 
-yyjson_val *mr_json_get(yyjson_val *object, const char *key) {
-    size_t size = strlen(key);
-    yyjson_val *found = NULL, *name;
-    yyjson_obj_iter iter = yyjson_obj_iter_with(object);
-    while ((name = yyjson_obj_iter_next(&iter))) {
-        if (yyjson_equals_strn(name, key, size)) found = yyjson_obj_iter_get_val(name);
-    }
-    return found;
-}
-
 /* SUPPORTED_FORMATS of the scoring server, and who decodes each. */
 static const struct {
     const char *key;

@@ -6,7 +6,7 @@
  *   its text, digits and a sign only for the former;
  * - NaN, Infinity and -Infinity are ordinary reals;
  * - an object may hold a key more than once. Python keeps the last value, in the first one's
- *   place: `mr_json_get` finds it; whoever iterates an object minds it;
+ *   place: whoever iterates an object minds it;
  * - strings are well-formed UTF-8 and may hold NUL. Where Python accepted a lone surrogate they are
  *   WTF-8 and have the subtype MR_SUBTYPE_SURROGATE (schema/cast.h);
  * - nothing is nested deeper than MR_JSON_MAX_DEPTH. */
@@ -26,10 +26,6 @@
 MR_MUST_CHECK mr_status mr_json_parse(char *body, size_t body_size, size_t body_capacity,
                                       struct mr_arena *arena, yyjson_val **root,
                                       bool *has_surrogates, struct mr_error *err);
-
-/* The value of a key, the last one where it is given more than once; NULL when there is none or
- * when value is no object. Linear in the object's size. */
-yyjson_val *mr_json_get(yyjson_val *object, const char *key);
 
 /* Decode what stands under the format key of that name. value: never NULL.
  * out      input is filled; params and is_llm are the caller's

@@ -135,24 +135,56 @@ struct cells {
     int64_t n_present;
 };
 
+/* The last value under each key of one record. */
+struct last_values {
+    yyjson_val *item; /* NULL: no record has been looked at */
+    struct mr_name_map names;
+    yyjson_val **values;
+};
+
 struct rows {
     int64_t n;
+    struct last_values last;
     struct cells *cells;      /* of each column of a named signature */
     struct mr_name_map names; /* of the columns, when the signature has no names */
 };
 
+/* Whether a later value of a record has the same key: Python keeps only that one. Asked for values
+ * that fail, so that the map of a record is made when one does. */
+static mr_status is_overwritten(struct mr_tensor_job *job, struct last_values *last,
+                                yyjson_val *item, yyjson_val *key, yyjson_val *value, bool *out,
+                                struct mr_error *err) {
+    size_t place, n_keys, index;
+    yyjson_val *each, *each_value;
+    bool is_new;
+    if (last->item != item) {
+        last->item = item;
+        mr_name_map_init(&last->names, job->arena);
+        last->values = mr_arena_array(job->arena, yyjson_obj_size(item), sizeof(*last->values));
+        if (!last->values) return mr_arena_fail(job->arena, err);
+        yyjson_obj_foreach(item, place, n_keys, each, each_value) {
+            MR_TRY(mr_name_map_add(&last->names, name_of(each), &index, &is_new, err));
+            last->values[index] = each_value;
+        }
+    }
+    *out = last->values[mr_name_map_find(&last->names, name_of(key))] != value;
+    return MR_OK;
+}
+
 /* convert_data_type of a value that does not reach the model: MLflow makes an array of it all the
  * same, and fails where np.array fails. */
-static mr_status convert_and_drop(struct mr_tensor_job *job, yyjson_val *item, yyjson_val *key,
-                                  yyjson_val *value, size_t spec, struct mr_error *err) {
+static mr_status convert_and_drop(struct mr_tensor_job *job, struct last_values *last,
+                                  yyjson_val *item, yyjson_val *key, yyjson_val *value, size_t spec,
+                                  struct mr_error *err) {
     /* np.array of anything but a list never fails. */
     if (!yyjson_is_arr(value) && spec == MR_NAME_NONE) return MR_OK;
     struct mr_tensor dropped;
     mr_status status = mr_job_convert(job, name_of(key), &value, MR_NDARRAY_ONE, spec, &dropped,
                                       err);
-    /* Python keeps only the last of several values. */
-    bool is_overwritten = mr_json_get(item, yyjson_get_str(key)) != value;
-    return status == MR_E_BAD_REQUEST && is_overwritten ? MR_OK : status;
+    if (status != MR_E_BAD_REQUEST) return status;
+    bool is_dropped = false;
+    MR_TRY(is_overwritten(job, last, item, key, value, &is_dropped, NULL));
+    return is_dropped ? MR_OK : status;
 }
 
 static mr_status put_cell(struct mr_tensor_job *job, struct rows *rows, size_t spec, size_t row,
@@ -183,7 +215,7 @@ static mr_status collect_rows(struct mr_tensor_job *job, yyjson_val *list, struc
                 MR_TRY(put_cell(job, rows, spec, row, value, err));
                 continue;
             }
-            MR_TRY(convert_and_drop(job, item, key, value, spec, err));
+            MR_TRY(convert_and_drop(job, &rows->last, item, key, value, spec, err));
             if (job->signature->kind == MR_SCHEMA_COLUMNS && !is_named) {
                 MR_TRY(mr_name_map_add(&rows->names, name_of(key), &index, &is_new, err));
             }

@@ -202,6 +202,21 @@ static void test_limits(void **state) {
                         "!the body has an integer of 4301 digits; the limit is 4300");
 }
 
+/* 2 MB that would be 2^37 cells when padded. */
+static void test_padding_is_bounded(void **state) {
+    (void)state;
+    struct mr_buf body;
+    mr_buf_init(&body, arena);
+    mr_buf_text(&body, "{\"dataframe_split\": {\"data\": [[0");
+    for (int i = 0; i < 400000; i++) mr_buf_text(&body, ",0");
+    mr_buf_char(&body, ']');
+    for (int i = 0; i < 400000; i++) mr_buf_text(&body, ",[]");
+    mr_buf_text(&body, "]}}");
+    struct mr_signature none = signature_of("", arena);
+    assert_int_equal(mr_json_decode(body.data, body.size, body.size, &none, arena, &decoded, NULL),
+                     MR_E_TOO_LARGE);
+}
+
 static void test_dispatch(void **state) {
     (void)state;
     assert_string_equal(decode("a:double", "{\"messages\": [], \"dataframe_split\": 1}"), "raw");
@@ -216,10 +231,15 @@ static void test_dispatch(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_split),     cmocka_unit_test(test_records),
-        cmocka_unit_test(test_refused),   cmocka_unit_test(test_syntax),
-        cmocka_unit_test(test_index),     cmocka_unit_test(test_python_json),
-        cmocka_unit_test(test_encodings), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_records),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_syntax),
+        cmocka_unit_test(test_index),
+        cmocka_unit_test(test_python_json),
+        cmocka_unit_test(test_encodings),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_padding_is_bounded),
         cmocka_unit_test(test_dispatch),
     };
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
