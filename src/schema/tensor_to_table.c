@@ -6,10 +6,25 @@
 #include "schema/enforce_int.h"
 #include "schema/tensor_column.h"
 
+/* Columns of an array of bytes keep numpy's dtype, which only binary columns take; from a dict of
+ * arrays they would be objects, which pass for texts too. */
+static mr_status check_bytes(const struct mr_signature *signature, const struct mr_tensor *tensor,
+                             struct mr_error *err) {
+    if (tensor->dtype != MR_BINARY || tensor->n_dims == 0) return MR_OK;
+    for (size_t i = 0; i < signature->n_inputs; i++) {
+        mr_col_type type = signature->columns[i].type;
+        if (type == MR_COL_BINARY) continue;
+        return mr_fail(err, MR_E_INVALID_PARAMETER, "column %zu: expected %s, received bytes", i,
+                       mr_col_type_name(type));
+    }
+    return MR_OK;
+}
+
 /* pandas.DataFrame(array): a value, a list, or rows and columns; columns have no names. */
-static mr_status table_of_array(struct mr_input *input, struct mr_arena *arena,
-                                struct mr_error *err) {
+static mr_status table_of_array(const struct mr_signature *signature, struct mr_input *input,
+                                struct mr_arena *arena, struct mr_error *err) {
     const struct mr_tensor *tensor = input->tensors;
+    MR_TRY(check_bytes(signature, tensor, err));
     if (tensor->n_dims > 2) {
         return mr_fail(err, MR_E_INVALID_PARAMETER,
                        "expected an array of rows and columns for a signature of columns, received "
@@ -145,6 +160,6 @@ static mr_status table_of_dict(const struct mr_signature *signature, struct mr_i
 
 mr_status mr_enforce_tensors_as_table(const struct mr_signature *signature, struct mr_input *input,
                                       struct mr_arena *arena, struct mr_error *err) {
-    if (input->kind == MR_INPUT_TENSOR) return table_of_array(input, arena, err);
+    if (input->kind == MR_INPUT_TENSOR) return table_of_array(signature, input, arena, err);
     return table_of_dict(signature, input, arena, err);
 }

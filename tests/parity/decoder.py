@@ -157,7 +157,7 @@ def _input_of(data):
     if isinstance(data, np.ndarray):
         return {"kind": "tensor", "tensors": [_tensor_of("", data)]}
     if isinstance(data, dict) and all(isinstance(value, np.ndarray) for value in data.values()):
-        tensors = [_tensor_of(name, value) for name, value in data.items()]
+        tensors = [_tensor_of(str(name), value) for name, value in data.items()]
         return {"kind": "tensors", "tensors": tensors}
     return {"kind": "other", "type": type(data).__name__}
 

@@ -98,6 +98,13 @@ def arrays(draw, max_dims=3, sizes=st.integers(0, 3), leaf=None):
 
 
 NAMES = st.sampled_from(["a", "b", "c"])
+# Of a signature's inputs; a DataFrame made of an array gives integers.
+LABELS = st.one_of(
+    st.lists(NAMES, unique=True, max_size=3),
+    st.lists(NAMES, unique=True, max_size=3),
+    st.integers(1, 3).map(lambda n: list(range(n))),
+    st.lists(st.sampled_from([-1, 1, 2]), unique=True, max_size=3),
+)
 
 
 def dicts(values):
@@ -142,7 +149,7 @@ def tensor_specs(draw, name=None):
 
 @st.composite
 def tensor_schemas(draw):
-    names = draw(st.lists(NAMES, unique=True, max_size=3))
+    names = draw(LABELS)
     return Schema([draw(tensor_specs(name)) for name in names] or [draw(tensor_specs())])
 
 
@@ -175,7 +182,7 @@ def test_each_dtype(tool, dtype, value, is_named):
 @st.composite
 def column_schemas(draw):
     types = st.sampled_from(COLUMN_TYPES)
-    names = draw(st.lists(NAMES, unique=True, max_size=3))
+    names = draw(LABELS)
     if names:
         return Schema([ColSpec(draw(types), name, required=draw(st.integers(0, 3)) > 0) for name in names])
     if draw(st.booleans()):
@@ -271,6 +278,9 @@ CASES = {
     "dtype differs": ('{"inputs": [1]}', tensor("object", 1)),
     "any of ragged objects": ('{"inputs": [[1], [2, 3]]}', tensor("object", -1)),
     "zone of a date": ('{"inputs": ["2020-01-01T00:00:00+02:00"]}', tensor("datetime64[ns]", -1)),
+    "bytes for a text": ('{"inputs": [["", ""]]}', unnamed("binary", "string")),
+    "bytes of a dict for a text": ('{"inputs": {"a": ["x"], "b": ["y"]}}', columns(a="binary", b="string")),
+    "numbered columns": ('{"inputs": [[1, 2]]}', Schema([ColSpec("long", 1), ColSpec("long", 0)][::-1])),
     "dates without a unit": ('{"inputs": ["2020-01-01", null]}', tensor("datetime64", -1)),
     "64 dimensions": ('{"inputs": ' + "[" * 64 + "1" + "]" * 64 + "}", None),
     "65 dimensions": ('{"inputs": ' + "[" * 65 + "1" + "]" * 65 + "}", None),
