@@ -114,8 +114,10 @@ static mr_status enforce_column(struct mr_column *column, mr_col_type type, stru
     mr_dtype dtype = mr_col_type_dtype(type);
     if (column->dtype == dtype) return MR_OK;
     bool takes_objects = type == MR_COL_STRING || type == MR_COL_BINARY;
+    /* Bytes are objects too, but where a whole array became the columns: those keep its dtype. */
+    bool is_object = column->dtype == MR_OBJECT || (column->dtype == MR_BINARY && column->is_named);
+    if (takes_objects && is_object) return MR_OK;
     /* Binary takes texts as they are: both were columns of objects before pandas 3. */
-    if (takes_objects && (column->dtype == MR_OBJECT || column->dtype == MR_BINARY)) return MR_OK;
     if (type == MR_COL_BINARY && column->dtype == MR_STRING) return MR_OK;
     if (column->dtype == MR_OBJECT) {
         MR_TRY(enforce_objects(column, type, arena, is_raw, err));

@@ -100,6 +100,21 @@ static void test_upcasts(void **state) {
                         "safely");
 }
 
+/* Of an array of bytes pandas makes columns of fixed-size bytes, of a list or dict objects. */
+static void test_bytes(void **state) {
+    (void)state;
+    static const int64_t offsets[] = {0, 2};
+    struct mr_column given = column("a", MR_BINARY, NULL, 1);
+    given.offsets = offsets;
+    given.bytes = "hi";
+    assert_string_equal(enforce("a:string", &given, 1), "a:bytes[hi]");
+    given = column("0", MR_BINARY, NULL, 1);
+    given.offsets = offsets;
+    given.bytes = "hi";
+    assert_string_equal(enforce(":binary", &given, 1), "0:bytes[hi]");
+    assert_non_null(strstr(enforce(":string", &given, 1), "expected string, received bytes"));
+}
+
 static void test_hint(void **state) {
     (void)state;
     double holes[] = {1, NAN}, parts[] = {1.5, NAN};
@@ -127,6 +142,7 @@ int main(void) {
         cmocka_unit_test(test_order_extra_and_missing),
         cmocka_unit_test(test_without_names),
         cmocka_unit_test(test_upcasts),
+        cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_hint),
         cmocka_unit_test(test_objects),
     };
