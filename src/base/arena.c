@@ -72,6 +72,10 @@ void mr_arena_reset(struct mr_arena *arena) {
     arena->is_over_cap = false;
 }
 
+void mr_arena_limit(struct mr_arena *arena, size_t max_bytes) {
+    arena->max_bytes = max_bytes;
+}
+
 static struct block *add_block(struct mr_arena *arena, size_t size) {
     if (arena->max_bytes && (size > arena->max_bytes || arena->held > arena->max_bytes - size)) {
         arena->is_over_cap = true;

@@ -26,8 +26,11 @@ struct mr_allocator {
 struct mr_arena *mr_arena_new(size_t max_bytes, const struct mr_allocator *allocator);
 void mr_arena_free(struct mr_arena *arena); /* NULL is allowed */
 
-/* Forget everything allocated; keeps the first block for the next use. */
+/* Forget everything allocated; keeps the newest block of small allocations for the next use. */
 void mr_arena_reset(struct mr_arena *arena);
+
+/* Another cap from now on. What is held already stays, even above it. */
+void mr_arena_limit(struct mr_arena *arena, size_t max_bytes);
 
 /* `size` bytes, uninitialised, 16-byte aligned (64 for 4096 bytes and more, as Arrow asks of its
  * buffers). size 0 gives a valid pointer. NULL: over the cap or out of memory. */

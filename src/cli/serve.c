@@ -181,8 +181,11 @@ static mr_status start_http(const struct config *config, struct mr_endpoints *en
         .n_threads = n_threads,
         .max_body_bytes = config->max_body_bytes,
         .max_header_bytes = 16 * 1024,
-        /* A body of tiny numbers takes 16 bytes for each as JSON values, and 8 as columns. */
-        .max_request_bytes = config->max_body_bytes * 20 + ((size_t)64 << 20),
+        /* A body of tiny numbers takes 16 bytes for each as JSON values, and 8 as columns. A small
+         * body can describe a large table, of records that lack most keys: it may take as much as
+         * a large body does. */
+        .max_request_bytes = config->max_body_bytes + ((size_t)64 << 20),
+        .max_bytes_per_body_byte = 20,
         .read_timeout_ms = timeout_ms,
         .idle_timeout_ms = 120 * 1000,
         .max_connections = MAX_CONNECTIONS,

@@ -258,6 +258,7 @@ static void append_body(struct mr_http_connection *connection, const char *data,
 
 /* Zero what lies behind the body, as struct mr_http_request promises, and answer. */
 static step complete_body(struct mr_http_connection *connection, struct mr_http_head *head) {
+    mr_http_loop_limit_arena(connection->loop, connection->arena, connection->body_size);
     memset(connection->body + connection->body_size, 0, BODY_PADDING);
     return dispatch(connection, head);
 }

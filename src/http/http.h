@@ -51,12 +51,14 @@ struct mr_http_route {
 };
 
 struct mr_http_options {
-    const char *host;          /* name or address, every one of the name's is listened on */
-    uint16_t port;             /* 0: the kernel picks a free one */
-    unsigned n_threads;        /* I/O threads, >= 1 */
-    size_t max_body_bytes;     /* over it: 413 that names the limit and --max-body */
-    size_t max_header_bytes;   /* request line and headers together: 431 */
-    size_t max_request_bytes;  /* cap of a request's arena: 413; 0: none */
+    const char *host;        /* name or address, every one of the name's is listened on */
+    uint16_t port;           /* 0: the kernel picks a free one */
+    unsigned n_threads;      /* I/O threads, >= 1 */
+    size_t max_body_bytes;   /* over it: 413 that names the limit and --max-body */
+    size_t max_header_bytes; /* request line and headers together: 431 */
+    size_t
+        max_request_bytes; /* cap of a request's arena, beside what its body adds: 413; 0: none */
+    size_t max_bytes_per_body_byte; /* what each byte of the body adds to that cap */
     unsigned read_timeout_ms;  /* from its first byte for a head, again for a body, to arrive whole:
                                   408; and for any progress of a response: closed */
     unsigned idle_timeout_ms;  /* for the first byte of the next request: closed */

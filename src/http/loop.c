@@ -76,8 +76,17 @@ void mr_http_loop_rearm(struct mr_http_connection *connection) {
 }
 
 struct mr_arena *mr_http_loop_take_arena(struct mr_http_loop *loop) {
-    if (loop->n_free_arenas) return loop->free_arenas[--loop->n_free_arenas];
-    return mr_arena_new(loop->options->max_request_bytes, NULL);
+    struct mr_arena *arena = loop->n_free_arenas ? loop->free_arenas[--loop->n_free_arenas]
+                                                 : mr_arena_new(0, NULL);
+    if (arena) mr_http_loop_limit_arena(loop, arena, loop->options->max_body_bytes);
+    return arena;
+}
+
+void mr_http_loop_limit_arena(const struct mr_http_loop *loop, struct mr_arena *arena,
+                              size_t body_size) {
+    size_t fixed = loop->options->max_request_bytes;
+    size_t more = loop->options->max_bytes_per_body_byte * body_size;
+    mr_arena_limit(arena, fixed ? fixed + more : 0);
 }
 
 void mr_http_loop_give_arena(struct mr_http_loop *loop, struct mr_arena *arena) {

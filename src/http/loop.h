@@ -116,6 +116,8 @@ void mr_http_loop_move(struct mr_http_connection *connection, mr_http_phase phas
 void mr_http_loop_close(struct mr_http_connection *connection); /* frees it */
 void mr_http_loop_rearm(struct mr_http_connection *connection); /* report again what is ready now */
 struct mr_arena *mr_http_loop_take_arena(struct mr_http_loop *loop); /* NULL: no memory */
+void mr_http_loop_limit_arena(const struct mr_http_loop *loop, struct mr_arena *arena,
+                              size_t body_size); /* cap it for such a body */
 void mr_http_loop_give_arena(struct mr_http_loop *loop, struct mr_arena *arena);
 
 /* In connection.c. Both return false when they have closed the connection. */

@@ -96,6 +96,14 @@ def test_memory_cap_of_a_request():
                 assert refusal(link)[:2] == (413, "REQUEST_LIMIT_EXCEEDED")
 
 
+def test_memory_cap_grows_with_the_body():
+    with echo_server(max_body=1 << 20, max_request=40000, per_body_byte=10) as server:
+        for body, status in ((b"100000", 503), (b"100000".ljust(10000), 200), (b"100000", 503)):
+            assert server.ask(post("/large", body))[0] == status
+            assert server.ask(chunked("/large", [body]))[0] == status
+        assert server.ask(post("/echo", b"x" * 1000000))[0] == 200
+
+
 def test_a_declared_length_takes_no_memory():
     with echo_server(max_body=1 << 30) as server:
         before = server.resident_bytes()

@@ -89,8 +89,8 @@ static const struct mr_http_route routes[] = {
 };
 
 struct settings {
-    unsigned long port, max_body, max_header, max_request, read_ms, idle_ms, drain_ms;
-    unsigned long connections, threads;
+    unsigned long port, max_body, max_header, max_request, per_body_byte, read_ms, idle_ms;
+    unsigned long drain_ms, connections, threads;
     const char *host;
 };
 
@@ -102,6 +102,7 @@ static bool read_setting(const char *argument, struct settings *settings) {
                    {"max_body=", &settings->max_body},
                    {"max_header=", &settings->max_header},
                    {"max_request=", &settings->max_request},
+                   {"per_body_byte=", &settings->per_body_byte},
                    {"read_ms=", &settings->read_ms},
                    {"idle_ms=", &settings->idle_ms},
                    {"drain_ms=", &settings->drain_ms},
@@ -140,6 +141,7 @@ int main(int argc, char **argv) {
                                             .max_body_bytes = settings.max_body,
                                             .max_header_bytes = settings.max_header,
                                             .max_request_bytes = settings.max_request,
+                                            .max_bytes_per_body_byte = settings.per_body_byte,
                                             .read_timeout_ms = (unsigned)settings.read_ms,
                                             .idle_timeout_ms = (unsigned)settings.idle_ms,
                                             .max_connections = (unsigned)settings.connections,

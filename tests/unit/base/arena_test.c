@@ -147,12 +147,29 @@ static void test_long_message_is_cut_between_characters(void **state) {
     assert_int_equal((size - 3 - 1) % 2, 0);
 }
 
+static void test_limit_changes(void **state) {
+    (void)state;
+    struct mr_arena *arena = mr_arena_new(0, NULL);
+    assert_non_null(mr_arena_alloc(arena, 100000));
+    mr_arena_limit(arena, 150000);
+    assert_null(mr_arena_alloc(arena, 100000));
+    assert_int_equal(mr_arena_fail(arena, NULL), MR_E_TOO_LARGE);
+    mr_arena_limit(arena, 50000); /* what is held stays */
+    assert_null(mr_arena_alloc(arena, 5000));
+    mr_arena_reset(arena);
+    assert_non_null(mr_arena_alloc(arena, 5000));
+    mr_arena_limit(arena, 0);
+    assert_non_null(mr_arena_alloc(arena, 100000));
+    mr_arena_free(arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alignment_and_reset),
         cmocka_unit_test(test_cap),
         cmocka_unit_test(test_growing),
         cmocka_unit_test(test_growing_stops_at_the_cap),
+        cmocka_unit_test(test_limit_changes),
         cmocka_unit_test(test_failure_leaks_nothing),
         cmocka_unit_test(test_buf),
         cmocka_unit_test(test_long_message_is_cut_between_characters),
