@@ -152,26 +152,34 @@ static mr_status read_uneven_rows(struct mr_frame *frame, size_t *n_cols, struct
     if (!frame->cursors) return mr_arena_fail(frame->arena, err);
     if (is_ragged) {
         frame->ends = mr_arena_array(frame->arena, n, sizeof(*frame->ends));
-        if (!frame->ends) return mr_arena_fail(frame->arena, err);
+        frame->open_rows = mr_arena_array(frame->arena, n, sizeof(*frame->open_rows));
+        if (!frame->ends || !frame->open_rows) return mr_arena_fail(frame->arena, err);
     }
     row = frame->first;
     for (size_t i = 0; i < n; i++, row = unsafe_yyjson_get_next(row)) {
         bool is_empty = unsafe_yyjson_get_len(row) == 0;
         frame->cursors[i] = is_empty ? &padding : row + 1;
-        if (is_ragged) frame->ends[i] = unsafe_yyjson_get_next(row);
+        if (!is_ragged) continue;
+        frame->ends[i] = unsafe_yyjson_get_next(row);
+        if (!is_empty) frame->open_rows[frame->n_open_rows++] = i;
     }
     return MR_OK;
 }
 
+/* A ragged row that has ended is not looked at again: one long row among many short ones would
+ * cost their product. */
 static void advance_rows(struct mr_frame *frame) {
-    size_t n = (size_t)frame->n_rows;
+    bool is_ragged = frame->ends != NULL;
+    size_t n = is_ragged ? frame->n_open_rows : (size_t)frame->n_rows, n_open = 0;
     frame->at++;
-    for (size_t i = 0; i < n; i++) {
-        yyjson_val *next = frame->cursors[i];
-        if (next == &padding) continue;
-        next = unsafe_yyjson_get_next(next);
-        frame->cursors[i] = frame->ends && next == frame->ends[i] ? &padding : next;
+    for (size_t k = 0; k < n; k++) {
+        size_t i = is_ragged ? frame->open_rows[k] : k;
+        yyjson_val *next = unsafe_yyjson_get_next(frame->cursors[i]);
+        bool is_end = is_ragged && next == frame->ends[i];
+        frame->cursors[i] = is_end ? &padding : next;
+        if (is_ragged && !is_end) frame->open_rows[n_open++] = i;
     }
+    frame->n_open_rows = n_open;
 }
 
 static mr_status read_rows(struct mr_frame *frame, struct mr_error *err) {
@@ -449,6 +457,7 @@ static mr_status read_columns(struct mr_frame *frame, yyjson_val *data, bool has
     }
     bool is_picked = frame->labels != NULL;
     if (is_picked) {
+        frame->is_shared = true;
         MR_TRY(pick_columns(frame, &map, err));
         if (frame->raw_reason) return MR_OK;
     } else {

@@ -45,12 +45,15 @@ struct mr_frame {
     const char *raw_reason;        /* not NULL: pandas would make something of it that C cannot */
 
     /* How cells are found. */
-    yyjson_val *first;              /* ROWS, RECORDS: the first row */
-    size_t stride;                  /* values from row to row; 0: uneven */
-    const size_t *slots;            /* RECORDS, even: column -> place in the record; NULL: same */
-    yyjson_val **values;            /* COLUMNS, LIST: the list behind each column */
-    yyjson_val **cursors;           /* uneven ROWS: the cell of column `at` in each row */
-    yyjson_val **ends;              /* ragged ROWS: where each row ends */
+    yyjson_val *first;    /* ROWS, RECORDS: the first row */
+    size_t stride;        /* values from row to row; 0: uneven */
+    const size_t *slots;  /* RECORDS, even: column -> place in the record; NULL: same */
+    yyjson_val **values;  /* COLUMNS, LIST: the list behind each column */
+    bool is_shared;       /* COLUMNS: one list may stand behind several columns */
+    yyjson_val **cursors; /* uneven ROWS: the cell of column `at` in each row */
+    yyjson_val **ends;    /* ragged ROWS: where each row ends */
+    size_t *open_rows;    /* ragged ROWS: those that have column `at` */
+    size_t n_open_rows;
     size_t at;                      /* uneven ROWS */
     yyjson_val **scratch;           /* n_rows cells, reused */
     const size_t *starts;           /* uneven RECORDS: column -> its first entry; n_cols + 1 */
@@ -67,7 +70,8 @@ MR_MUST_CHECK mr_status mr_frame_read(struct mr_frame *frame, yyjson_val *data, 
 
 /* The cells of a column. In an even frame (stride is not 0) they stay valid, and those of row i of
  * all columns lie between first[i * stride] and first[(i + 1) * stride]; else they are valid until
- * the next call, and columns are asked for in ascending order. */
+ * the next call, and columns are asked for in ascending order. Cells that lie side by side may be
+ * discarded after use, unless is_shared. */
 MR_MUST_CHECK mr_status mr_frame_cells(struct mr_frame *frame, size_t column,
                                        struct mr_cells *cells, struct mr_error *err);
 

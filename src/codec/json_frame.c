@@ -240,7 +240,7 @@ static mr_status convert_list(struct mr_cast *cast, const struct mr_cells *cells
 
 static mr_status cast_column(struct mr_frame *frame, struct mr_cast *cast,
                              const struct mr_cells *cells, struct mr_error *err) {
-    if (cells->items || cells->stride != 1) {
+    if (cells->items || cells->stride != 1 || frame->is_shared) {
         return mr_cast_all(cast, cells, frame->form == MR_FRAME_EMPTY, frame->arena, err);
     }
     if (cast->needs_scan) mr_cast_scan(cast, cells);

@@ -217,6 +217,49 @@ static void test_padding_is_bounded(void **state) {
                      MR_E_TOO_LARGE);
 }
 
+/* Cells that another column still needs are not given back to the system. */
+static void test_one_list_for_two_columns(void **state) {
+    (void)state;
+    struct mr_arena *large = mr_arena_new(0, NULL);
+    struct mr_signature none = signature_of("", arena);
+    struct mr_buf body;
+    mr_buf_init(&body, large);
+    mr_buf_text(&body, "{\"dataframe_split\": {\"columns\": [\"a\", \"a\"], \"data\": {\"a\": [7");
+    const int64_t n_rows = 1 << 20;
+    for (int64_t i = 1; i < n_rows; i++) mr_buf_text(&body, ",7");
+    mr_buf_text(&body, "]}}}");
+    assert_int_equal(mr_json_decode(body.data, body.size, body.size, &none, large, &decoded, NULL),
+                     MR_OK);
+    assert_int_equal(decoded.input.table.n_cols, 2);
+    for (size_t k = 0; k < 2; k++) {
+        const struct mr_column *column = &decoded.input.table.columns[k];
+        assert_int_equal(column->dtype, MR_INT64);
+        assert_int_equal(((const int64_t *)column->values)[0], 7);
+        assert_int_equal(((const int64_t *)column->values)[n_rows - 1], 7);
+    }
+    mr_arena_free(large);
+}
+
+/* One long row among many short ones costs their sum, not their product. */
+static void test_a_long_row_among_short_ones(void **state) {
+    (void)state;
+    struct mr_signature signature = signature_of("z:double", arena);
+    struct mr_buf body;
+    mr_buf_init(&body, arena);
+    mr_buf_text(&body, "{\"dataframe_split\": {\"columns\": [");
+    for (int i = 1; i < 16000; i++) mr_buf_format(&body, "\"c%d\",", i);
+    mr_buf_text(&body, "\"z\"], \"data\": [[0");
+    for (int i = 1; i < 16000; i++) mr_buf_text(&body, ",3");
+    mr_buf_char(&body, ']');
+    for (int i = 0; i < 16000; i++) mr_buf_text(&body, i % 2 ? ",[]" : ",[1,2]");
+    mr_buf_text(&body, "]}}");
+    assert_int_equal(
+        mr_json_decode(body.data, body.size, body.size, &signature, arena, &decoded, NULL), MR_OK);
+    const struct mr_column *column = &decoded.input.table.columns[0];
+    assert_int_equal(column->n_nulls, 16000);
+    assert_true(((const double *)column->values)[0] == 3);
+}
+
 static void test_dispatch(void **state) {
     (void)state;
     assert_string_equal(decode("a:double", "{\"messages\": [], \"dataframe_split\": 1}"), "raw");
@@ -240,6 +283,8 @@ int main(void) {
         cmocka_unit_test(test_encodings),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_padding_is_bounded),
+        cmocka_unit_test(test_one_list_for_two_columns),
+        cmocka_unit_test(test_a_long_row_among_short_ones),
         cmocka_unit_test(test_dispatch),
     };
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
