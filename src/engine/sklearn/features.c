@@ -4,49 +4,23 @@
 #include <yyjson.h>
 
 #include "base/half.h"
+#include "base/name_map.h"
 #include "base/number.h"
 
 /* Names ------------------------------------------------------------------------------------ */
 
-static uint64_t hash_name(struct mr_str name) {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-    for (size_t i = 0; i < name.size; i++) {
-        hash = (hash ^ (unsigned char)name.data[i]) * UINT64_C(0x100000001b3);
-    }
-    return hash ^ hash >> 32;
-}
-
-static mr_status fail_duplicate(struct mr_str name, struct mr_error *err) {
-    return mr_fail(err, MR_E_BAD_REQUEST, "two columns are called \"%.*s\"; names must be unique",
-                   MR_STR_ARGS(name));
-}
-
-/* Pairwise for the few columns most models have, else by a hash table. */
 static mr_status check_unique(const struct mr_table *table, struct mr_arena *arena,
                               struct mr_error *err) {
-    const struct mr_column *columns = table->columns;
-    if (table->n_cols <= 16) {
-        for (size_t i = 1; i < table->n_cols; i++) {
-            for (size_t k = 0; k < i; k++) {
-                if (mr_str_equal(columns[i].name, columns[k].name)) {
-                    return fail_duplicate(columns[i].name, err);
-                }
-            }
-        }
-        return MR_OK;
-    }
-    size_t capacity = 64;
-    while (capacity < table->n_cols * 2) capacity *= 2;
-    const struct mr_column **slots = mr_arena_zalloc(arena, capacity * sizeof(*slots));
-    if (!slots) return mr_arena_fail(arena, err);
+    struct mr_name_map names;
+    mr_name_map_init(&names, arena);
     for (size_t i = 0; i < table->n_cols; i++) {
-        size_t slot = hash_name(columns[i].name) & (capacity - 1);
-        for (; slots[slot]; slot = (slot + 1) & (capacity - 1)) {
-            if (mr_str_equal(slots[slot]->name, columns[i].name)) {
-                return fail_duplicate(columns[i].name, err);
-            }
-        }
-        slots[slot] = &columns[i];
+        size_t index;
+        bool is_new;
+        MR_TRY(mr_name_map_add(&names, table->columns[i].name, &index, &is_new, err));
+        if (is_new) continue;
+        return mr_fail(err, MR_E_BAD_REQUEST,
+                       "two columns are called \"%.*s\"; names must be unique",
+                       MR_STR_ARGS(table->columns[i].name));
     }
     return MR_OK;
 }
