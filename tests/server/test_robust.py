@@ -2,6 +2,9 @@
 
 import json
 import random
+import re
+import shutil
+import time
 
 import pytest
 
@@ -156,3 +159,39 @@ def test_memory_is_given_back_between_requests(serve, iris_model, is_sanitized):
             server.invoke(body)
         if not is_sanitized:
             assert server.peak_rss_bytes() < first * 1.5
+
+
+def wide(n):
+    """The JSON text of n pairs "k0":1, ..."""
+    return ",".join(f'"k{i}":1' for i in range(n))
+
+
+GREEDY = {
+    "one long record, many empty": '{"dataframe_records":[{%s}%s]}' % (wide(20_000), ",{}" * 10**6),
+    "one long row, many empty": '{"dataframe_split":{"data":[[0%s]%s]}}' % (",0" * 10**5, ",[]" * 2000),
+    "a key over and over": '{"dataframe_records":[{%s}]}' % ",".join(['"a":1'] * 10**5),
+    "an input over and over": '{"inputs":[{%s}]}' % ",".join(['"a":[1,[2]]'] * 10**5),
+    "columns of one name": '{"dataframe_split":{"columns":["a"%s],"data":[]}}' % (',"a"' * 10**5),
+    "a dict of many inputs": '{"inputs":{%s}}' % wide(10**5),
+    "many params": '{"inputs":[[1,2,3,4]],"params":{%s}}' % wide(10**5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("has_signature", [True, False])
+def test_a_small_body_cannot_ask_for_much(
+    serve, iris_model, is_sanitized, tmp_path, has_signature
+):
+    """Neither time nor memory grows with the product of what a body names."""
+    model = shutil.copytree(iris_model, tmp_path / "model")
+    if not has_signature:
+        text = (model / "MLmodel").read_text()
+        (model / "MLmodel").write_text(re.sub(r"(?m)^signature:\n(?:  .*\n)+", "", text))
+    with serve(model, "-w", "1") as server:
+        for name, body in GREEDY.items():
+            start = time.monotonic()
+            answer = server.invoke(body)
+            seconds = time.monotonic() - start
+            assert answer.status in (200, 400, 413), f"{name}: {answer.status}"
+            assert seconds < 10, f"{name}: {seconds:.1f} s for {len(body)} bytes"
+        if not is_sanitized:
+            assert server.peak_rss_bytes() < 700_000_000
