@@ -18,12 +18,18 @@ static mr_status decode(mr_format format, char *body, size_t body_size, size_t b
     return mr_fail(err, MR_E_INTERNAL, "unknown format %d", (int)format);
 }
 
+mr_status mr_score_decoded(const struct mr_model *model, struct mr_decoded *decoded,
+                           struct mr_arena *arena, struct mr_output *out, struct mr_error *err) {
+    struct mr_input *input = &decoded->input;
+    MR_TRY(mr_enforce_inputs(&model->signature, input, arena, err));
+    MR_TRY(mr_enforce_params(&model->signature, decoded->params, arena, &input->params, err));
+    return mr_engine_predict(&model->engine, input, arena, out, err);
+}
+
 mr_status mr_score(const struct mr_model *model, mr_format format, char *body, size_t body_size,
                    size_t body_capacity, struct mr_arena *arena, struct mr_output *out,
                    struct mr_error *err) {
     struct mr_decoded decoded = {0};
     MR_TRY(decode(format, body, body_size, body_capacity, &model->signature, arena, &decoded, err));
-    MR_TRY(mr_enforce_inputs(&model->signature, &decoded.input, arena, err));
-    MR_TRY(mr_enforce_params(&model->signature, decoded.params, arena, &decoded.input.params, err));
-    return mr_engine_predict(&model->engine, &decoded.input, arena, out, err);
+    return mr_score_decoded(model, &decoded, arena, out, err);
 }

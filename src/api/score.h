@@ -17,4 +17,10 @@ MR_MUST_CHECK mr_status mr_score(const struct mr_model *model, mr_format format,
                                  size_t body_size, size_t body_capacity, struct mr_arena *arena,
                                  struct mr_output *out, struct mr_error *err);
 
+/* The same from what is decoded already. decoded: rewritten, afterwards it is what the model got.
+ */
+MR_MUST_CHECK mr_status mr_score_decoded(const struct mr_model *model, struct mr_decoded *decoded,
+                                         struct mr_arena *arena, struct mr_output *out,
+                                         struct mr_error *err);
+
 #endif
