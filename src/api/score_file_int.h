@@ -1,0 +1,65 @@
+/* Inside mr_score_file_run: what reading CSV (score_file_csv.c), reading JSON (score_file_json.c)
+ * and writing answers (score_file_write.c) share. */
+#ifndef MR_API_SCORE_FILE_INT_H
+#define MR_API_SCORE_FILE_INT_H
+
+#include <stdatomic.h>
+
+#include "api/pipeline.h"
+#include "api/score_file.h"
+
+/* A file that can be read again: its bytes from `start` on. */
+struct mr_source {
+    int fd;
+    uint64_t start;
+    uint64_t size;
+    bool is_owned; /* a copy: to be closed */
+};
+
+/* State of one run. */
+struct mr_file_job {
+    const struct mr_score_file *options;
+    struct mr_arena *arena; /* of the run; the calling thread's, or of whose turn it is */
+    atomic_uint_fast64_t n_bytes;
+    uint64_t total_bytes; /* 0: unknown */
+    atomic_uint_fast64_t n_rows;
+    /* What was written so far. */
+    bool has_output;
+    bool has_entries; /* JSON: of the list */
+    bool is_unlisted; /* JSON: the only block's answer is no list with an entry for each row */
+    size_t n_columns; /* CSV */
+};
+
+/* Read exactly up to size bytes; *n less only at the end of the file. MR_E_IO */
+MR_MUST_CHECK mr_status mr_file_read(int fd, char *data, size_t size, size_t *n,
+                                     struct mr_error *err);
+MR_MUST_CHECK mr_status mr_file_read_at(const struct mr_source *source, uint64_t offset, char *data,
+                                        size_t size, size_t *n, struct mr_error *err);
+
+/* Make what is left of fd a file that can be read again, with `head` before it: itself when it can
+ * be and head is empty, else a copy, in memory while it is small. MR_E_IO, MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_source_open(int fd, struct mr_str head, struct mr_source *out,
+                                       struct mr_error *err);
+void mr_source_close(struct mr_source *source);
+
+/* Read everything and score it. */
+MR_MUST_CHECK mr_status mr_file_score_csv(struct mr_file_job *job, struct mr_error *err);
+MR_MUST_CHECK mr_status mr_file_score_json(struct mr_file_job *job, struct mr_error *err);
+
+/* Run with the job's threads and progress bar. */
+MR_MUST_CHECK mr_status mr_file_run(struct mr_file_job *job, const struct mr_pipeline *pipeline,
+                                    struct mr_error *err);
+
+/* The answers to a block as text; n_rows: of the block. On any thread. block->result is set. */
+MR_MUST_CHECK mr_status mr_file_encode(const struct mr_file_job *job, struct mr_block *block,
+                                       const struct mr_output *output, int64_t n_rows,
+                                       struct mr_error *err);
+
+/* Write a block's answers; in the order of the blocks. */
+MR_MUST_CHECK mr_status mr_file_write(struct mr_file_job *job, struct mr_block *block,
+                                      struct mr_error *err);
+
+/* Write what comes after the last block. */
+MR_MUST_CHECK mr_status mr_file_write_end(struct mr_file_job *job, struct mr_error *err);
+
+#endif
