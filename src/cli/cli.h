@@ -13,6 +13,7 @@
 
 /* The commands. argv[0] is the command's own name. Each returns the exit code. */
 int mr_cli_serve(int argc, char **argv);
+int mr_cli_predict(int argc, char **argv);
 int mr_cli_explain(int argc, char **argv);
 
 /* Print a usage error to standard error, with a pointer to `--help`; returns MR_EXIT_USAGE. */

@@ -12,18 +12,23 @@ static const char help[] =
     "\n"
     "Commands:\n"
     "  serve      answer HTTP requests as `mlflow models serve` does\n"
+    "  predict    score a file as `mlflow models predict` does\n"
     "  explain    show a model's signature, the engine chosen for it, and why\n"
     "\n"
-    "`mlrace models serve` is the same as `mlrace serve`. `mlrace COMMAND --help` tells more.\n"
+    "`mlrace models serve` is the same as `mlrace serve`, and so on. `mlrace COMMAND --help` "
+    "tells\n"
+    "more.\n"
     "\n"
-    "Example:\n"
-    "  mlrace serve -m examples/iris/model -p 5000\n";
+    "Examples:\n"
+    "  mlrace serve -m examples/iris/model -p 5000\n"
+    "  mlrace predict -m examples/iris/model -i rows.csv -o predictions.csv\n";
 
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"serve", mr_cli_serve},
+    {"predict", mr_cli_predict},
     {"explain", mr_cli_explain},
 };
 
