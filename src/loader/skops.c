@@ -309,7 +309,7 @@ static mr_status read_object_array(struct loader *l, yyjson_val *node, struct mr
         return fail_node(l, node, "has a shape that is no tuple");
     }
     if (shape->list.n != 1) return MR_OK;
-    struct mr_object_list items;
+    struct mr_object_list items = {0};
     MR_TRY(read_items(l, node, &items));
     int64_t *dims = mr_arena_array(l->arena, 1, sizeof(*dims));
     if (!dims) return mr_arena_fail(l->arena, l->err);
