@@ -3,6 +3,7 @@
  * yyjson reads strict JSON, in place where it can. What Python accepts beyond that (the literals
  * NaN, Infinity and -Infinity, lone surrogates) is rare: such a body fails the strict reading and
  * is read again from a tidied copy, with yyjson's lenient flags, and checked afterwards. */
+#include <ctype.h>
 #include <math.h>
 
 #include "base/utf8.h"
@@ -200,23 +201,41 @@ static size_t replace_surrogates(struct mr_str text, char *out, size_t *n_out,
     return at;
 }
 
-/* After a lenient reading: only Python's three literals may stand for numbers that are none, and
- * strings with surrogates get their mark. Returns the place of a literal that Python does not
- * know, NULL when all is well. */
-static const char *check_lenient(yyjson_doc *doc, bool has_surrogates) {
+/* Offset of the first literal that Python does not know; text.size when there is none. yyjson's
+ * lenient flag knows inf and nan in any case and with a minus. The text is known to be well-formed
+ * otherwise. */
+static size_t find_unknown_literal(struct mr_str text) {
+    static const char *const known[] = {"true", "false", "null", "NaN", "Infinity"};
+    for (size_t at = 0; at < text.size; at++) {
+        if (text.data[at] == '"') {
+            for (at++; at < text.size && text.data[at] != '"'; at++) at += text.data[at] == '\\';
+            continue;
+        }
+        size_t end = at;
+        while (end < text.size && isalpha((unsigned char)text.data[end])) end++;
+        if (end == at) continue;
+        struct mr_str word = {text.data + at, end - at};
+        char before = at ? text.data[at - 1] : ' ';
+        bool is_known = isdigit((unsigned char)before) || before == '.'; /* an exponent's e */
+        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+            is_known |= mr_str_is(word, known[i]) && (before != '-' || *known[i] == 'I');
+        }
+        if (!is_known) return at - (before == '-');
+        at = end - 1;
+    }
+    return text.size;
+}
+
+/* After a lenient reading: literals that stand for numbers, which some versions of yyjson leave as
+ * text, get their value, and strings with surrogates their mark. */
+static void mend_values(yyjson_doc *doc, bool has_surrogates) {
     yyjson_val *value = yyjson_doc_get_root(doc);
     for (size_t n = yyjson_doc_get_val_count(doc); n; n--, value++) {
         if (yyjson_is_raw(value)) {
             struct mr_str text = {yyjson_get_raw(value), yyjson_get_len(value)};
-            char last = text.data[text.size - 1];
-            if (last >= '0' && last <= '9') continue;
-            double number = mr_str_is(text, "NaN")         ? NAN
-                            : mr_str_is(text, "Infinity")  ? INFINITY
-                            : mr_str_is(text, "-Infinity") ? -INFINITY
-                                                           : 0;
-            if (number == 0) return text.data;
+            if (isdigit((unsigned char)text.data[text.size - 1])) continue;
             value->tag = YYJSON_TYPE_NUM | YYJSON_SUBTYPE_REAL;
-            value->uni.f64 = number;
+            value->uni.f64 = *text.data == 'N' ? NAN : *text.data == '-' ? -INFINITY : INFINITY;
         } else if (has_surrogates && yyjson_is_str(value)) {
             struct mr_str text = {yyjson_get_str(value), yyjson_get_len(value)};
             if (mr_utf8_check(text.data, text.size) == text.size) continue;
@@ -224,7 +243,6 @@ static const char *check_lenient(yyjson_doc *doc, bool has_surrogates) {
                          MR_SUBTYPE_SURROGATE;
         }
     }
-    return NULL;
 }
 
 /* --- Limits ---------------------------------------------------------------------------------- */
@@ -319,11 +337,14 @@ static mr_status read_lenient(struct mr_str text, struct doc_memory *memory, yyj
     if (!*doc && fault.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION) {
         return mr_arena_fail(memory->arena, err);
     }
-    const char *unknown = *doc ? check_lenient(*doc, *has_surrogates) : NULL;
-    if (*doc && !unknown) return MR_OK;
-    size_t fault_at = unknown ? (size_t)(unknown - copy) : fault.pos;
-    size_t at = replace_surrogates(text, copy, &fault_at, has_surrogates);
-    return syntax_error(text, at, unknown ? "unexpected literal" : fault.msg, err);
+    if (!*doc) {
+        size_t at = replace_surrogates(text, copy, &fault.pos, has_surrogates);
+        return syntax_error(text, at, fault.msg, err);
+    }
+    size_t unknown = find_unknown_literal(text);
+    if (unknown < text.size) return syntax_error(text, unknown, "unexpected literal", err);
+    mend_values(*doc, *has_surrogates);
+    return MR_OK;
 }
 
 mr_status mr_json_parse(char *body, size_t body_size, size_t body_capacity, struct mr_arena *arena,
