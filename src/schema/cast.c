@@ -562,14 +562,14 @@ static mr_status choose_for_dtype(struct mr_cast *cast, int64_t n_rows, yyjson_v
     switch (cast->dtype) {
     case MR_STRING:
         cast->convert = to_text;
-        if (cast->source != MR_STRING) convert_objects(cast);
+        cast->is_raw = cast->source != MR_STRING;
         return MR_OK;
     case MR_FLOAT16:
     case MR_DATETIME:
-    case MR_OBJECT: convert_objects(cast); return MR_OK;
+    case MR_OBJECT: cast->is_raw = true; return MR_OK;
     case MR_UINT64: /* texts and objects of 2^63 and more */
         convert_numbers(cast);
-        if (is_object) convert_objects(cast);
+        cast->is_raw = is_object && cast->seen & ~(unsigned)SEEN_MISSING;
         return MR_OK;
     default: convert_numbers(cast); return MR_OK;
     }
