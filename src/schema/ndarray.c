@@ -29,8 +29,9 @@ struct scan {
     size_t n_dims;       /* max_dims in numpy: so deep may a value stand; shrinks as values come */
     bool is_depth_known; /* MAX_DIMS_WAS_REACHED: a value, or an empty list, was met */
     bool is_ragged;
-    bool is_object; /* lists may be elements, where they do not fit the shape */
-    unsigned kinds; /* mr_py_kind of all values met */
+    bool is_object;   /* lists may be elements, where they do not fit the shape */
+    bool is_inferred; /* the dtype follows from the values: */
+    unsigned kinds;   /* mr_py_kind of all values met */
     struct path path;
 
     /* Of the first value that does not fit; set with is_ragged. */
@@ -41,10 +42,11 @@ struct scan {
 };
 
 /* Field by field: a request of one row should not pay for clearing both paths. */
-static void scan_init(struct scan *scan, bool is_object) {
+static void scan_init(struct scan *scan, bool is_inferred, bool is_object) {
     scan->n_dims = MR_MAX_DIMS;
     scan->is_depth_known = scan->is_ragged = false;
     scan->is_object = is_object;
+    scan->is_inferred = is_inferred;
     scan->kinds = 0;
     scan->path.n = 0;
 }
@@ -67,7 +69,7 @@ static void scan_value(struct scan *scan, yyjson_val *value, size_t depth) {
         scan->n_dims = depth;
     }
     scan->is_depth_known = true;
-    scan->kinds |= (unsigned)mr_py_kind_of(value);
+    if (scan->is_inferred) scan->kinds |= (unsigned)mr_py_kind_of(value);
 }
 
 static bool enter_dim(struct scan *scan, yyjson_val *value, size_t depth, int64_t size) {
@@ -100,6 +102,11 @@ static void scan_any(struct scan *scan, yyjson_val *value, size_t depth) {
     size_t i, n;
     scan->path.n = depth + 1;
     yyjson_arr_foreach(value, i, n, item) {
+        if (!yyjson_is_arr(item) && scan->is_depth_known && scan->n_dims == depth + 1) {
+            /* As scan_value, in the common case. */
+            if (scan->is_inferred) scan->kinds |= (unsigned)mr_py_kind_of(item);
+            continue;
+        }
         scan->path.index[depth] = (int64_t)i;
         scan_any(scan, item, depth + 1);
         scan->path.n = depth + 1;
@@ -249,7 +256,7 @@ static mr_dtype dtype_of_kinds(unsigned kinds) {
  * [[1, 2.5], ["a", "b"]] as one array the first text is "1", stacked from two arrays "1.0". */
 static mr_dtype via_of(yyjson_val *value) {
     struct scan scan;
-    scan_init(&scan, false);
+    scan_init(&scan, true, false);
     scan_any(&scan, value, 0);
     return dtype_of_kinds(scan.kinds);
 }
@@ -300,7 +307,7 @@ static mr_status build(const struct mr_ndarray_source *source, const struct scan
 mr_status mr_ndarray_infer(const struct mr_ndarray_source *source, struct mr_arena *arena,
                            struct mr_tensor *out, struct mr_error *err) {
     struct scan scan;
-    scan_init(&scan, false);
+    scan_init(&scan, true, false);
     scan_source(&scan, source);
     if (scan.is_ragged) return fail_ragged(source, &scan, err);
     mr_dtype dtype = dtype_of_kinds(scan.kinds);
@@ -316,7 +323,7 @@ static mr_status scan_objects(const struct mr_ndarray_source *source, struct sca
     out->shape[0] = source->n;
     for (int64_t i = 0; i < source->n; i++) {
         struct scan scan;
-        scan_init(&scan, true);
+        scan_init(&scan, false, true);
         scan_any(&scan, source->values[i], 0);
         size_t bytes = scan.n_dims * sizeof(scan.shape[0]);
         if (i == 0 && scan.n_dims < MR_MAX_DIMS) {
@@ -336,7 +343,7 @@ mr_status mr_ndarray_cast(const struct mr_ndarray_source *source, mr_dtype dtype
                           struct mr_arena *arena, struct mr_tensor *out, const char **raw_reason,
                           struct mr_error *err) {
     struct scan scan;
-    scan_init(&scan, dtype == MR_OBJECT);
+    scan_init(&scan, false, dtype == MR_OBJECT);
     if (scan.is_object && source->n != MR_NDARRAY_ONE) {
         MR_TRY(scan_objects(source, &scan, err));
     } else {
