@@ -14,8 +14,7 @@
 #define MAX_MEMORY_COPY ((uint64_t)64 << 20)
 #define COPY_BYTES ((size_t)1 << 18)
 
-/* --- reading ------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static mr_status fail_read(struct mr_error *err) {
     return mr_fail(err, MR_E_IO, "cannot read the input: %s", strerror(errno));
@@ -125,8 +124,7 @@ void mr_source_close(struct mr_source *source) {
     source->fd = -1;
 }
 
-/* --- running ------------------------------------------------------------------------------------
- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 static void draw(void *ctx) {
     struct mr_file_job *job = ctx;

@@ -31,8 +31,7 @@ static struct mr_tensor part_of(const struct mr_tensor *tensor, size_t n_dims, i
     return part;
 }
 
-/* --- CSV -----------------------------------------------------------------------------------------
- */
+/* --- CSV -------------------------------------------------------------------------------------- */
 
 /* csv.QUOTE_MINIMAL, as DataFrame.to_csv does. */
 static void append_csv_text(struct mr_str text, struct mr_buf *buf) {
@@ -106,8 +105,7 @@ static void append_csv_header(const struct mr_file_job *job, size_t n_columns, s
     yyjson_doc_free(doc);
 }
 
-/* --- encoding ------------------------------------------------------------------------------------
- */
+/* --- encoding --------------------------------------------------------------------------------- */
 
 static void append_lines(const struct mr_file_job *job, const struct mr_tensor *tensor,
                          struct answers *answers) {
@@ -149,8 +147,7 @@ mr_status mr_file_encode(const struct mr_file_job *job, struct mr_block *block,
     return mr_buf_status(&answers->text, err);
 }
 
-/* --- writing -------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static mr_status write_text(const struct mr_file_job *job, struct mr_str text,
                             struct mr_error *err) {

@@ -13,9 +13,12 @@
 
 /* What a signal has to remove; "" is nothing. Changed while these signals are blocked. */
 static char unfinished[PATH_MAX];
+static bool is_on_terminal;
 
 static void remove_and_end(int signal_number) {
     if (unfinished[0]) unlink(unfinished);
+    /* The prompt shall not stand behind a progress bar. */
+    if (is_on_terminal && write(STDERR_FILENO, "\n", 1) < 0) is_on_terminal = false;
     _exit(128 + signal_number);
 }
 
@@ -35,6 +38,7 @@ static void set_unfinished(const char *path) {
 }
 
 static void watch_signals(void) {
+    is_on_terminal = isatty(STDERR_FILENO);
     struct sigaction action = {.sa_handler = remove_and_end};
     ending_signals(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);

@@ -12,8 +12,7 @@
 #define BATCH_CELLS ((size_t)2048)
 #define MAX_BATCH_ROWS ((size_t)512)
 
-/* --- what goes wrong ----------------------------------------------------------------------------
- */
+/* --- what goes wrong -------------------------------------------------------------------------- */
 
 static mr_status fail_cut(mr_csv_cut cut, const struct mr_csv_scan *scan, size_t width, size_t n,
                           struct mr_error *err) {
@@ -68,21 +67,26 @@ static mr_status fail_cell(const struct mr_csv_column *column, struct mr_str cel
                    MR_STR_ARGS(cell));
 }
 
-static mr_status check_utf8(struct mr_str text, struct mr_error *err) {
+/* text starts on line `first_line` of the CSV. */
+static mr_status check_utf8(struct mr_str text, int64_t first_line, struct mr_error *err) {
     size_t at = mr_utf8_check(text.data, text.size);
     if (at == text.size) return MR_OK;
-    return mr_fail(err, MR_E_BAD_REQUEST, "the CSV is not UTF-8: byte 0x%02x at offset %zu",
-                   (unsigned char)text.data[at], at);
+    char offset[48] = "";
+    if (first_line == 1) snprintf(offset, sizeof(offset), " at offset %zu", at);
+    return mr_fail(err, MR_E_BAD_REQUEST, "the CSV is not UTF-8: byte 0x%02x%s, on line %lld",
+                   (unsigned char)text.data[at], offset,
+                   (long long)(first_line + mr_csv_count_lines(text.data, at)));
 }
 
-/* --- batches ------------------------------------------------------------------------------------
- */
+/* --- batches ---------------------------------------------------------------------------------- */
 
-static mr_status batch_new(const struct mr_csv_layout *layout, struct mr_arena *arena,
-                           struct mr_csv_batch *out, struct mr_error *err) {
+/* n_rows: no more will come. */
+static mr_status batch_new(const struct mr_csv_layout *layout, size_t n_rows,
+                           struct mr_arena *arena, struct mr_csv_batch *out, struct mr_error *err) {
     size_t n = layout->n_columns ? layout->n_columns : 1;
     size_t max_rows = BATCH_CELLS / n;
     if (max_rows > MAX_BATCH_ROWS) max_rows = MAX_BATCH_ROWS;
+    if (max_rows > n_rows) max_rows = n_rows;
     if (max_rows == 0) max_rows = 1;
     *out = (struct mr_csv_batch){.width = layout->width,
                                  .slots = layout->slots,
@@ -94,8 +98,7 @@ static mr_status batch_new(const struct mr_csv_layout *layout, struct mr_arena *
     return out->cells && out->lines ? MR_OK : mr_arena_fail(arena, err);
 }
 
-/* --- one pass over the records of a block -------------------------------------------------------
- */
+/* --- one pass over the records of a block ----------------------------------------------------- */
 
 /* A column while a block is read. */
 struct column_state {
@@ -113,15 +116,17 @@ struct pass {
     struct mr_csv_batch batch;
     struct column_state *states; /* of layout->columns */
     struct mr_arena *arena;
+    size_t max_rows; /* no more are in the block */
     size_t n_rows;
 };
 
 static mr_status pass_init(struct pass *pass, const struct mr_csv_layout *layout,
-                           struct mr_arena *arena, struct mr_error *err) {
-    *pass = (struct pass){.layout = layout, .arena = arena};
+                           const struct mr_csv_scan *scan, struct mr_arena *arena,
+                           struct mr_error *err) {
+    *pass = (struct pass){.layout = layout, .arena = arena, .max_rows = mr_csv_max_rows(scan)};
     pass->states = mr_arena_zalloc(arena, (layout->n_columns + 1) * sizeof(*pass->states));
     if (!pass->states) return mr_arena_fail(arena, err);
-    return batch_new(layout, arena, &pass->batch, err);
+    return batch_new(layout, pass->max_rows, arena, &pass->batch, err);
 }
 
 /* Remember the first cell that does not fit. */
@@ -166,8 +171,7 @@ static mr_status run_pass(struct pass *pass, struct mr_csv_scan scan, struct mr_
     }
 }
 
-/* --- reading a block ----------------------------------------------------------------------------
- */
+/* --- reading a block -------------------------------------------------------------------------- */
 
 /* What read_csv is told a column to be: Schema.pandas_types() (mlflow/types/schema.py). Objects
  * hold nothing but texts here. */
@@ -179,7 +183,6 @@ static mr_dtype told_dtype(mr_col_type type) {
 static mr_status first_try(struct pass *pass, const struct mr_csv_scan *scan,
                            struct mr_error *err) {
     const struct mr_csv_layout *layout = pass->layout;
-    size_t max_rows = mr_csv_max_rows(scan);
     for (size_t i = 0; i < layout->n_columns; i++) {
         const struct mr_csv_column *column = &layout->columns[i];
         struct column_state *state = &pass->states[i];
@@ -192,8 +195,8 @@ static mr_status first_try(struct pass *pass, const struct mr_csv_scan *scan,
             state->facts = mr_arena_zalloc(pass->arena, sizeof(*state->facts));
             if (!state->facts) return mr_arena_fail(pass->arena, err);
         }
-        MR_TRY(
-            mr_csv_builder_init(&state->builder, state->recipe.dtype, max_rows, pass->arena, err));
+        MR_TRY(mr_csv_builder_init(&state->builder, state->recipe.dtype, pass->max_rows,
+                                   pass->arena, err));
     }
     return run_pass(pass, *scan, err);
 }
@@ -259,7 +262,7 @@ static mr_status finish_table(struct pass *pass, struct mr_table *out, struct mr
 static mr_status read_scan(const struct mr_csv_layout *layout, const struct mr_csv_scan *scan,
                            struct mr_arena *arena, struct mr_table *out, struct mr_error *err) {
     struct pass pass;
-    MR_TRY(pass_init(&pass, layout, arena, err));
+    MR_TRY(pass_init(&pass, layout, scan, arena, err));
     MR_TRY(first_try(&pass, scan, err));
     bool is_done = true;
     for (size_t i = 0; i < layout->n_columns; i++) {
@@ -281,13 +284,12 @@ static mr_status read_scan(const struct mr_csv_layout *layout, const struct mr_c
 mr_status mr_csv_read(const struct mr_csv_layout *layout, struct mr_str text, int64_t first_line,
                       struct mr_arena *arena, struct mr_table *out, struct mr_error *err) {
     struct mr_csv_scan scan;
-    MR_TRY(check_utf8(text, err));
+    MR_TRY(check_utf8(text, first_line, err));
     mr_csv_scan_init(&scan, text, true, first_line, arena);
     return read_scan(layout, &scan, arena, out, err);
 }
 
-/* --- opening ------------------------------------------------------------------------------------
- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static const char byte_order_mark[] = "\xEF\xBB\xBF";
 
@@ -359,7 +361,7 @@ mr_status mr_csv_open(struct mr_str text, bool is_last, const struct mr_signatur
 
 mr_status mr_csv_decode(struct mr_str body, const struct mr_signature *signature,
                         struct mr_arena *arena, struct mr_decoded *out, struct mr_error *err) {
-    MR_TRY(check_utf8(body, err));
+    MR_TRY(check_utf8(body, 1, err));
     struct mr_csv_layout *layout;
     size_t n_used;
     int64_t first_line;
@@ -371,8 +373,7 @@ mr_status mr_csv_decode(struct mr_str body, const struct mr_signature *signature
     return read_scan(layout, &scan, arena, &out->input.table, err);
 }
 
-/* --- blocks -------------------------------------------------------------------------------------
- */
+/* --- blocks ----------------------------------------------------------------------------------- */
 
 mr_status mr_csv_whole_size(struct mr_str text, struct mr_arena *arena, size_t *size,
                             int64_t *n_lines, struct mr_error *err) {
@@ -406,11 +407,11 @@ struct mr_csv_facts *mr_csv_facts_new(const struct mr_csv_layout *layout, struct
 
 mr_status mr_csv_learn(const struct mr_csv_layout *layout, struct mr_str text, int64_t first_line,
                        struct mr_arena *arena, struct mr_csv_facts *facts, struct mr_error *err) {
-    MR_TRY(check_utf8(text, err));
+    MR_TRY(check_utf8(text, first_line, err));
     struct mr_csv_scan scan;
     mr_csv_scan_init(&scan, text, true, first_line, arena);
     struct pass pass;
-    MR_TRY(pass_init(&pass, layout, arena, err));
+    MR_TRY(pass_init(&pass, layout, &scan, arena, err));
     for (size_t i = 0; i < layout->n_columns; i++) {
         if (!layout->columns[i].has_dtype) pass.states[i].facts = facts++;
     }

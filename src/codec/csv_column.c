@@ -3,7 +3,7 @@
 #include <math.h>
 #include <yyjson.h>
 
-/* --- inference ------------------------------------------------------------------------------- */
+/* --- inference -------------------------------------------------------------------------------- */
 
 /* A cell of a column that is not int64. */
 static void infer_cell(struct mr_csv_facts *facts, struct mr_str cell) {
@@ -81,7 +81,7 @@ mr_csv_kind mr_csv_kind_of(const struct mr_csv_facts *facts) {
     return MR_CSV_TEXT;
 }
 
-/* --- conversion ------------------------------------------------------------------------------ */
+/* --- conversion ------------------------------------------------------------------------------- */
 
 static size_t to_int64(struct mr_csv_builder *builder, const struct mr_str *cells, size_t n) {
     int64_t *out = (int64_t *)builder->values + builder->n_rows;

@@ -72,8 +72,7 @@ mr_status mr_csv_mangle(struct mr_str *names, struct mr_str *origins, size_t n,
     return MR_OK;
 }
 
-/* --- a first line that is data ------------------------------------------------------------------
- */
+/* --- a first line that is data ---------------------------------------------------------------- */
 
 static bool is_value(struct mr_str cell, mr_col_type type, bool *is_evidence) {
     double number;
@@ -106,8 +105,7 @@ bool mr_csv_is_data(const struct mr_str *cells, size_t n, const struct mr_signat
     return has_evidence;
 }
 
-/* --- the columns to be read ---------------------------------------------------------------------
- */
+/* --- the columns to be read ------------------------------------------------------------------- */
 
 static int compare_specs(const void *a, const void *b) {
     return compare_texts((*(const struct mr_col_spec *const *)a)->name,

@@ -29,7 +29,7 @@ static bool is_word(struct mr_str text, const char *lower) {
     return text.size == strlen(lower) && strncasecmp(text.data, lower, text.size) == 0;
 }
 
-/* --- digits, eight at a time ----------------------------------------------------------------- */
+/* --- digits, eight at a time ------------------------------------------------------------------ */
 
 static uint64_t read_eight(const char *p) {
     uint64_t block;
@@ -67,7 +67,7 @@ static inline const char *read_digits(const char *p, const char *end, uint64_t *
     return p;
 }
 
-/* --- integers -------------------------------------------------------------------------------- */
+/* --- integers --------------------------------------------------------------------------------- */
 
 /* An unsigned number that starts at p, and white space to the end of the cell. */
 static mr_csv_int read_uint(const char *p, const char *end, uint64_t max, uint64_t *out) {
@@ -122,7 +122,7 @@ bool mr_csv_is_python_int(struct mr_str cell) {
     return n_digits <= 4300 && skip_spaces(p, end) == end;
 }
 
-/* --- correctly rounded doubles --------------------------------------------------------------- */
+/* --- correctly rounded doubles ---------------------------------------------------------------- */
 
 /* A number as written: digits * 10^exponent. */
 struct decimal {
@@ -175,34 +175,15 @@ static const double small_pow10[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1
                                      1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
 #define MAX_POW5 27
-static const uint64_t pow5[MAX_POW5 + 1] = {1u,
-                                            5u,
-                                            25u,
-                                            125u,
-                                            625u,
-                                            3125u,
-                                            15625u,
-                                            78125u,
-                                            390625u,
-                                            1953125u,
-                                            9765625u,
-                                            48828125u,
-                                            244140625u,
-                                            1220703125u,
-                                            6103515625u,
-                                            30517578125u,
-                                            152587890625u,
-                                            762939453125u,
-                                            3814697265625u,
-                                            19073486328125u,
-                                            95367431640625u,
-                                            476837158203125u,
-                                            2384185791015625u,
-                                            11920928955078125u,
-                                            59604644775390625u,
-                                            298023223876953125u,
-                                            1490116119384765625u,
-                                            7450580596923828125u};
+/* clang-format off */
+static const uint64_t pow5[MAX_POW5 + 1] = {
+    1u, 5u, 25u, 125u, 625u, 3125u, 15625u, 78125u, 390625u, 1953125u, 9765625u, 48828125u,
+    244140625u, 1220703125u, 6103515625u, 30517578125u, 152587890625u, 762939453125u,
+    3814697265625u, 19073486328125u, 95367431640625u, 476837158203125u, 2384185791015625u,
+    11920928955078125u, 59604644775390625u, 298023223876953125u, 1490116119384765625u,
+    7450580596923828125u,
+};
+/* clang-format on */
 
 /* The double nearest to significand * 2^exponent, ties to even; the top bit of significand is set,
  * is_inexact says that the true value is a little larger. For results in the normal range. */
@@ -241,9 +222,8 @@ static double from_small_power(uint64_t digits, int exponent) {
 
 /* The double nearest to a decimal by long arithmetic; text is how it was written. */
 static __attribute__((noinline)) double nearest_by_text(struct mr_str text) {
-    double value = NAN;
-    if (!mr_float_parse(text, &value)) return NAN; /* read_decimal has checked the text */
-    return value;
+    double value;
+    return mr_float_parse(text, &value) ? value : NAN; /* read_decimal has checked the text */
 }
 
 /* The double nearest to a decimal. */
@@ -262,7 +242,7 @@ static inline double nearest_double(const struct decimal *decimal, struct mr_str
     return decimal->is_negative ? -value : value;
 }
 
-/* --- pandas' older algorithm ----------------------------------------------------------------- */
+/* --- pandas' older algorithm ------------------------------------------------------------------ */
 
 /* As strtol(p, stop, 10) of C, which skips white space first: the exponent. */
 static long read_long(const char *p, const char *end, const char **stop, bool *is_over) {
@@ -343,7 +323,7 @@ static bool double_by_old_rules(const char *p, const char *end, double *out) {
     return skip_spaces(p, end) == end;
 }
 
-/* --- all doubles ----------------------------------------------------------------------------- */
+/* --- all doubles ------------------------------------------------------------------------------ */
 
 /* What try_parse_plain_double leaves: white space, infinities, and what is no number. */
 static bool double_by_other_rules(struct mr_str cell, double *out) {
@@ -373,7 +353,7 @@ bool mr_csv_long_double(struct mr_str cell, double *out) {
     return true;
 }
 
-/* --- the rest -------------------------------------------------------------------------------- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 bool mr_csv_bool(struct mr_str cell, bool *out) {
     *out = is_word(cell, "true");

@@ -136,8 +136,7 @@ static mr_status step_in_list(struct mr_json_scan *scan, char c, struct mr_error
     return MR_OK;
 }
 
-/* --- the rest -----------------------------------------------------------------------------------
- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 /* The first character of a watched member's value. It is in `rest` already. */
 static void begin_value(struct mr_json_scan *scan, char c) {

@@ -152,7 +152,7 @@ static void test_errors(void **state) {
         {"", "a,b\n1,2\n\n1,2,3\n", "line 4 of the CSV has 3 cells, the lines before it have 2"},
         {"", "a\n\"x\ny\"\n\"z\n", "the CSV ends inside the quotes that open on line 4"},
         {"", "\"a\n1\n", "the CSV ends inside the quotes that open on line 1"},
-        {"", "a\n\xFF\n", "the CSV is not UTF-8: byte 0xff at offset 2"},
+        {"", "a\n\xFF\n", "the CSV is not UTF-8: byte 0xff at offset 2, on line 2"},
         {"a:long", "a,b\n1,1\n,1\n",
          "line 3 of the CSV, column \"a\": " WHOLE "a missing value (an empty cell)"},
         {"a:long", "a\n1\nNA\n", "line 3 of the CSV, column \"a\": " WHOLE "a missing value (NA)"},
@@ -207,8 +207,7 @@ static void test_signatures_of_other_kinds(void **state) {
                         "send JSON");
 }
 
-/* --- blocks -------------------------------------------------------------------------------------
- */
+/* --- blocks ----------------------------------------------------------------------------------- */
 
 /* Rows of all kinds, with quotes and newlines in them, and a text that shows its row. */
 static struct mr_str many_rows(int n) {
@@ -312,8 +311,7 @@ static void test_line_numbers_of_blocks(void **state) {
                                      "(double), received \"x\"");
 }
 
-/* --- memory -------------------------------------------------------------------------------------
- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 struct failing {
     int n_allocations, fail_at;
