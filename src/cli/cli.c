@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -23,6 +24,7 @@ int mr_cli_bad_option(const char *command, int argc, char **argv, int result) {
     if (optopt && strncmp(text, "--", 2) != 0) {
         return mr_cli_usage(command, "unknown option '-%c'", optopt);
     }
+    if (optopt) return mr_cli_usage(command, "option '%s' takes no value", text);
     return mr_cli_usage(command, "unknown option '%s'", text);
 }
 
@@ -43,7 +45,7 @@ bool mr_cli_parse_bytes(const char *text, size_t *out) {
     unsigned long long value = strtoull(text, &end, 10);
     if (errno || end == text || strchr(text, '-') || value == 0) return false;
     static const char units[] = "KMG";
-    const char *unit = *end ? strchr(units, *end & ~0x20) : NULL;
+    const char *unit = isalpha((unsigned char)*end) ? strchr(units, *end & ~0x20) : NULL;
     unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
     if (unit) end++;
     if (*end == 'B' || *end == 'b') end++;

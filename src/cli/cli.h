@@ -25,7 +25,6 @@ int mr_cli_bad_option(const char *command, int argc, char **argv, int result);
 
 /* Values of options. Each returns false when the text is not such a value. */
 bool mr_cli_parse_uint(const char *text, unsigned long min, unsigned long max, unsigned long *out);
-bool mr_cli_parse_bytes(const char *text,
-                        size_t *out); /* 1048576, 512K, 100M, 2G (powers of 1024) */
+bool mr_cli_parse_bytes(const char *text, size_t *out); /* 1048576, 512K, 2G: powers of 1024 */
 
 #endif

@@ -73,29 +73,46 @@ static const struct option options[] = {{"model-uri", required_argument, NULL, '
                                         {"help", no_argument, NULL, OPT_HELP},
                                         {0}};
 
-/* Reads one option, be it from the command line or the environment; 0, or an exit code. */
+/* Reads one option, be it from the command line or the environment; 0, or an exit code.
+ * name  as it was given: "-p", "--port=7", "MLFLOW_PORT" */
 static int set_option(struct config *config, int option, const char *value, const char *name) {
     static const char *const env_managers[] = {"local", "virtualenv", "uv", "conda"};
     bool is_good = true;
+    const char *expected = "";
     switch (option) {
     case 'm': config->model_uri = value; break;
     case 'h': config->host = value; break;
-    case 'p': is_good = mr_cli_parse_uint(value, 0, 65535, &config->port); break;
-    case 't': is_good = mr_cli_parse_uint(value, 1, 86400, &config->timeout_s); break;
-    case 'w': is_good = mr_cli_parse_uint(value, 1, 1024, &config->n_workers); break;
-    case OPT_MAX_BODY: is_good = mr_cli_parse_bytes(value, &config->max_body_bytes); break;
+    case 'p':
+        is_good = mr_cli_parse_uint(value, 0, 65535, &config->port);
+        expected = "a number from 0 to 65535";
+        break;
+    case 't':
+        is_good = mr_cli_parse_uint(value, 1, 86400, &config->timeout_s);
+        expected = "a number of seconds from 1 to 86400";
+        break;
+    case 'w':
+        is_good = mr_cli_parse_uint(value, 1, 1024, &config->n_workers);
+        expected = "a number from 1 to 1024";
+        break;
+    case OPT_MAX_BODY:
+        is_good = mr_cli_parse_bytes(value, &config->max_body_bytes);
+        expected = "a size such as 512K, 100M or 2G";
+        break;
     case OPT_NAN:
         config->is_nan_literal = strcmp(value, "literal") == 0;
         is_good = config->is_nan_literal || strcmp(value, "null") == 0;
+        expected = "null or literal";
         break;
     case OPT_ENV_MANAGER:
         is_good = false;
         for (size_t i = 0; i < 4; i++) is_good |= strcmp(value, env_managers[i]) == 0;
+        expected = "local, virtualenv, uv or conda";
         break;
     default: break;
     }
     if (is_good) return 0;
-    return mr_cli_usage("serve", "%s: '%s' is not a valid value", name, value);
+    return mr_cli_usage("serve", "%.*s: expected %s, received '%s'", (int)strcspn(name, "="), name,
+                        expected, value);
 }
 
 static int read_environment(struct config *config) {

@@ -19,8 +19,8 @@ static mr_status fail_open(zip_error_t *error, const char *path, struct mr_error
     case ZIP_ER_MEMORY: status = MR_E_NO_MEMORY; break;
     default: break;
     }
-    mr_fail(err, status, "%.400s cannot be read as a zip archive: %s", path ? path : "the model",
-            zip_error_strerror(error));
+    mr_fail(err, status, "%.400s cannot be read%s: %s", path ? path : "the model",
+            status == MR_E_FORMAT ? " as a zip archive" : "", zip_error_strerror(error));
     zip_error_fini(error);
     return status;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 #include <yaml.h>
 
 #include "base/buf.h"
@@ -157,10 +158,16 @@ mr_status mr_mlmodel_read(const char *folder, struct mr_arena *arena, struct mr_
         return mr_fail(err, MR_E_IO, "the model's path is too long");
     }
     FILE *file = fopen(path, "rbe");
-    if (!file) {
-        mr_status status = errno == ENOENT || errno == ENOTDIR ? MR_E_NOT_FOUND : MR_E_IO;
-        return mr_fail(err, status, "cannot open %s: %s", path, strerror(errno));
+    if (!file && errno == ENOENT) {
+        return mr_fail(err, MR_E_NOT_FOUND, "%.400s is no model saved by MLflow: %s", folder,
+                       access(folder, F_OK) == 0 ? "it has no file MLmodel"
+                                                 : "there is no such folder");
     }
+    if (!file && errno == ENOTDIR) {
+        return mr_fail(err, MR_E_NOT_FOUND, "%.400s is a file: give the folder that holds MLmodel",
+                       folder);
+    }
+    if (!file) return mr_fail(err, MR_E_IO, "cannot open %s: %s", path, strerror(errno));
     struct mr_buf text;
     mr_buf_init(&text, arena);
     mr_status status = read_file(file, path, &text, err);

@@ -34,9 +34,9 @@ static mr_status resolve(const char *uri, struct mr_arena *arena, const char **o
     bool is_file = scheme == 4 && strncmp(uri, "file", 4) == 0;
     if (scheme && !is_file) {
         return mr_fail(err, MR_E_UNSUPPORTED,
-                       "%.*s: is not resolved by this version: download the model first (mlflow "
-                       "artifacts download -u %.300s) and give its folder",
-                       (int)scheme + 1, uri, uri);
+                       "%.*s: URIs are not resolved by this version: download the model first "
+                       "(mlflow artifacts download -u %.300s) and give its folder",
+                       (int)scheme, uri, uri);
     }
     char *path = mr_arena_strdup(arena, mr_str_from(uri));
     if (!path) return mr_arena_fail(arena, err);
@@ -45,6 +45,7 @@ static mr_status resolve(const char *uri, struct mr_arena *arena, const char **o
         unescape(strncmp(from, "//", 2) == 0 ? from + 2 : from, path);
     }
     size_t size = strlen(path);
+    if (size == 0) return mr_fail(err, MR_E_NOT_FOUND, "the model's path is empty");
     while (size > 1 && path[size - 1] == '/') path[--size] = '\0';
     *out = path;
     return MR_OK;

@@ -29,10 +29,14 @@ def test_version_names_both_versions(run):
         (["sreve"], ["sreve", "--help"]),
         (["serve"], ["-m"]),
         (["serve", "-m", "x", "--prot", "1"], ["--prot", "--help"]),
-        (["serve", "-m", "x", "-p", "65536"], ["65536"]),
-        (["serve", "-m", "x", "-p", "http"], ["http"]),
-        (["serve", "-m", "x", "-w", "0"], ["0"]),
-        (["serve", "-m", "x", "--max-body", "10Q"], ["10Q"]),
+        (["serve", "-m", "x", "--no-conda=1"], ["--no-conda=1", "no value"]),
+        (["serve", "-m", "x", "-p", "65536"], ["-p: expected", "65535", "65536"]),
+        (["serve", "-m", "x", "--port=http"], ["--port: expected", "http"]),
+        (["serve", "-m", "x", "-p", "-1"], ["-1"]),
+        (["serve", "-m", "x", "-w", "0"], ["from 1", "'0'"]),
+        (["serve", "-m", "x", "--max-body", "10Q"], ["512K", "10Q"]),
+        (["serve", "-m", "x", "--max-body", "1 "], ["512K", "'1 '"]),
+        (["serve", "-m", "x", "--nan", "zero"], ["literal", "zero"]),
         (["serve", "-m", "x", "more"], ["more"]),
         (["serve", "-m", "x", "--env-manager", "pip"], ["pip"]),
         (["explain"], ["-m"]),
@@ -47,9 +51,20 @@ def test_bad_usage_says_what_is_wrong_and_ends_with_2(run, arguments, words):
 
 @pytest.mark.parametrize("command", ["serve", "explain"])
 def test_a_model_that_is_not_there(run, tmp_path, command):
-    result = run(command, "-m", tmp_path / "nothing")
-    assert result.returncode == 1
-    assert "nothing" in result.stderr
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    for model, words in [
+        (tmp_path / "nothing", ["nothing", "no such folder"]),
+        (tmp_path / "empty", ["empty", "no file MLmodel"]),
+        (tmp_path / "file", ["file", "give the folder"]),
+        ("models:/iris/1", ["models: URIs", "mlflow artifacts download"]),
+        ("", ["path is empty"]),
+        ("file://", ["path is empty"]),
+    ]:
+        result = run(command, "-m", model)
+        assert result.returncode == 1
+        for word in words:
+            assert word in result.stderr
 
 
 def test_explain_shows_signature_and_engine(run, iris_model):
