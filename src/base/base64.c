@@ -2,8 +2,6 @@
 
 #include <stdint.h>
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 /* The six bits a character stands for; 64 and more when it is not of the alphabet. */
 static unsigned digit_of(unsigned char c) {
     if (c >= 'A' && c <= 'Z') return c - 'A';
@@ -33,26 +31,4 @@ size_t mr_base64_decode(struct mr_str text, char *out) {
         place = (place + 1) % 4;
     }
     return place ? MR_BASE64_ERROR : n;
-}
-
-size_t mr_base64_encoded_size(size_t size) {
-    size_t n_lines = (size + 56) / 57;
-    return (size + 2) / 3 * 4 + n_lines;
-}
-
-/* As base64.encodebytes: lines of 57 bytes, 76 characters and a newline each. */
-size_t mr_base64_encode(const void *data, size_t size, char *out) {
-    const unsigned char *bytes = data;
-    size_t n = 0;
-    for (size_t i = 0; i < size; i += 3) {
-        size_t left = size - i;
-        unsigned group = (unsigned)bytes[i] << 16 | (left > 1 ? (unsigned)bytes[i + 1] << 8 : 0) |
-                         (left > 2 ? bytes[i + 2] : 0);
-        out[n++] = alphabet[group >> 18];
-        out[n++] = alphabet[group >> 12 & 63];
-        out[n++] = left > 1 ? alphabet[group >> 6 & 63] : '=';
-        out[n++] = left > 2 ? alphabet[group & 63] : '=';
-        if (left <= 3 || (i + 3) % 57 == 0) out[n++] = '\n';
-    }
-    return n;
 }

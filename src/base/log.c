@@ -23,13 +23,6 @@ void mr_log_info(const char *format, ...) {
     va_end(args);
 }
 
-void mr_log_warning(const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    write_line("warning: ", format, args);
-    va_end(args);
-}
-
 void mr_log_error(const char *format, ...) {
     va_list args;
     va_start(args, format);

@@ -5,7 +5,6 @@
 #include "base/status.h"
 
 void mr_log_info(const char *format, ...) MR_PRINTF(1, 2);
-void mr_log_warning(const char *format, ...) MR_PRINTF(1, 2);
 void mr_log_error(const char *format, ...) MR_PRINTF(1, 2);
 
 #endif

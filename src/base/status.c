@@ -9,9 +9,8 @@
 static const struct {
     int http;
     const char *error_code;
-    const char *text;
 } table[] = {
-#define MR_STATUS_ROW(name, http, code, text) [name] = {http, code, text},
+#define MR_STATUS_ROW(name, http, code) [name] = {http, code},
     MR_STATUS_TABLE(MR_STATUS_ROW)
 #undef MR_STATUS_ROW
 };
@@ -28,6 +27,9 @@ mr_status mr_fail(struct mr_error *err, mr_status status, const char *format, ..
         size_t kept = mr_utf8_floor(err->message, sizeof(err->message) - 4);
         memcpy(err->message + kept, "...", 4);
     }
+    /* What others have named may be no UTF-8, or be cut within a character. */
+    size_t size = strlen(err->message), at = 0;
+    while ((at += mr_utf8_check(err->message + at, size - at)) < size) err->message[at] = '?';
     return status;
 }
 
@@ -37,8 +39,4 @@ int mr_status_http(mr_status status) {
 
 const char *mr_status_error_code(mr_status status) {
     return table[status].error_code;
-}
-
-const char *mr_status_text(mr_status status) {
-    return table[status].text;
 }

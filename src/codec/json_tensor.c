@@ -7,7 +7,8 @@ void mr_job_set_misfit(struct mr_tensor_job *job, struct mr_str name, const char
     job->misfit_name = name;
 }
 
-mr_dtype mr_job_dtype(const struct mr_tensor_job *job, size_t spec) {
+/* The numpy dtype of a signature's i-th input. */
+static mr_dtype dtype_of_spec(const struct mr_tensor_job *job, size_t spec) {
     return job->signature->kind == MR_SCHEMA_TENSORS
                ? job->signature->tensors[spec].dtype
                : mr_col_type_dtype(job->signature->columns[spec].type);
@@ -19,7 +20,7 @@ mr_status mr_job_convert(struct mr_tensor_job *job, struct mr_str name, yyjson_v
     out->name = name;
     out->is_numbered = false;
     if (spec == MR_NAME_NONE) return mr_ndarray_infer(&source, job->arena, out, err);
-    return mr_ndarray_cast(&source, mr_job_dtype(job, spec), job->arena, out, &job->raw_reason,
+    return mr_ndarray_cast(&source, dtype_of_spec(job, spec), job->arena, out, &job->raw_reason,
                            err);
 }
 

@@ -25,9 +25,6 @@ struct mr_tensor_job {
 /* Remember a misfit; the first one counts. */
 void mr_job_set_misfit(struct mr_tensor_job *job, struct mr_str name, const char *misfit);
 
-/* The numpy dtype of a signature's i-th input. */
-mr_dtype mr_job_dtype(const struct mr_tensor_job *job, size_t spec);
-
 /* convert_data_type of one value, or of n values whose arrays are stacked (MR_NDARRAY_ONE: one).
  * spec     index of the input in the signature, MR_NAME_NONE: np.array(value)
  * returns  MR_OK, also when job->raw_reason was set and *out not filled; MR_E_BAD_REQUEST, ... */

@@ -16,15 +16,17 @@ static struct mr_str scalar_text(const yaml_node_t *node) {
     return (struct mr_str){(const char *)node->data.scalar.value, node->data.scalar.length};
 }
 
+/* Of a key given twice the last value counts, as in PyYAML. */
 static yaml_node_t *child(yaml_document_t *doc, yaml_node_t *map, const char *key) {
     if (!map || map->type != YAML_MAPPING_NODE) return NULL;
+    yaml_node_t *found = NULL;
     for (yaml_node_pair_t *pair = map->data.mapping.pairs.start; pair < map->data.mapping.pairs.top;
          pair++) {
         yaml_node_t *name = yaml_document_get_node(doc, pair->key);
         if (!name || name->type != YAML_SCALAR_NODE) continue;
-        if (mr_str_is(scalar_text(name), key)) return yaml_document_get_node(doc, pair->value);
+        if (mr_str_is(scalar_text(name), key)) found = yaml_document_get_node(doc, pair->value);
     }
-    return NULL;
+    return found;
 }
 
 /* YAML 1.1's spellings of null, unquoted only. */
@@ -77,7 +79,6 @@ static mr_status read_flavors(yaml_document_t *doc, yaml_node_t *root, struct mr
                        "MLmodel has no python_function flavor: this model cannot be served");
     }
     MR_TRY(read_text(doc, pyfunc, "loader_module", arena, &out->loader_module, err));
-    MR_TRY(read_text(doc, pyfunc, "python_version", arena, &out->python_version, err));
     MR_TRY(read_text(doc, pyfunc, "predict_fn", arena, &out->predict_fn, err));
     static const char *const data_keys[] = {"model_path", "data", "python_model"};
     for (size_t i = 0; i < 3 && out->data.size == 0; i++) {
@@ -105,11 +106,7 @@ static mr_status read_document(yaml_document_t *doc, struct mr_arena *arena, str
     MR_TRY(read_text(doc, signature, "inputs", arena, &out->inputs_json, err));
     MR_TRY(read_text(doc, signature, "outputs", arena, &out->outputs_json, err));
     MR_TRY(read_text(doc, signature, "params", arena, &out->params_json, err));
-    struct mr_str hint;
-    MR_TRY(read_text(doc, root, "is_signature_from_type_hint", arena, &hint, err));
-    out->is_signature_from_type_hint = mr_str_is(hint, "true");
-    MR_TRY(read_text(doc, root, "mlflow_version", arena, &out->mlflow_version, err));
-    return read_text(doc, root, "model_uuid", arena, &out->model_uuid, err);
+    return read_text(doc, root, "mlflow_version", arena, &out->mlflow_version, err);
 }
 
 mr_status mr_mlmodel_parse(struct mr_str text, struct mr_arena *arena, struct mr_mlmodel *out,

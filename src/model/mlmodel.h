@@ -5,8 +5,6 @@
 #ifndef MR_MODEL_MLMODEL_H
 #define MR_MODEL_MLMODEL_H
 
-#include <stdbool.h>
-
 #include "base/arena.h"
 #include "base/status.h"
 #include "base/str.h"
@@ -16,16 +14,13 @@ struct mr_mlmodel {
     struct mr_str loader_module; /* "mlflow.sklearn" */
     struct mr_str data;          /* model_path, else data, else python_model: relative path */
     struct mr_str predict_fn;    /* "predict" when absent */
-    struct mr_str python_version;
     /* flavors.sklearn */
     struct mr_str serialization_format; /* "pickle" when absent, as in mlflow/sklearn */
     /* signature: JSON texts */
     struct mr_str inputs_json;
     struct mr_str outputs_json;
     struct mr_str params_json;
-    bool is_signature_from_type_hint;
     struct mr_str mlflow_version;
-    struct mr_str model_uuid;
 };
 
 /* Parse the text of an MLmodel file.

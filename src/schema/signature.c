@@ -273,10 +273,3 @@ size_t mr_signature_find(const struct mr_signature *signature, struct mr_str nam
     while (n > 0 && !mr_str_equal(mr_signature_name(signature, n - 1), name)) n--;
     return n > 0 ? n - 1 : MR_NAME_NONE;
 }
-
-const struct mr_col_spec *mr_signature_column(const struct mr_signature *signature,
-                                              struct mr_str name) {
-    if (signature->kind != MR_SCHEMA_COLUMNS) return NULL;
-    size_t i = mr_signature_find(signature, name, 0);
-    return i == MR_NAME_NONE ? NULL : &signature->columns[i];
-}

@@ -106,8 +106,4 @@ static inline struct mr_str mr_signature_name(const struct mr_signature *signatu
  * there is none, or when the signature has no names or is numbered. hint: where it likely is. */
 size_t mr_signature_find(const struct mr_signature *signature, struct mr_str name, size_t hint);
 
-/* The column of that name; NULL when there is none. */
-const struct mr_col_spec *mr_signature_column(const struct mr_signature *signature,
-                                              struct mr_str name);
-
 #endif

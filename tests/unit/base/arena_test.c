@@ -134,19 +134,6 @@ static void test_buf(void **state) {
     mr_arena_free(arena);
 }
 
-static void test_long_message_is_cut_between_characters(void **state) {
-    (void)state;
-    char text[2000];
-    for (size_t i = 0; i + 2 < sizeof(text); i += 2) memcpy(text + i, "\xc3\xa9", 2);
-    text[1998] = '\0';
-    struct mr_error err;
-    assert_int_equal(mr_fail(&err, MR_E_BAD_REQUEST, "x%s", text), MR_E_BAD_REQUEST);
-    size_t size = strlen(err.message);
-    assert_true(size < sizeof(err.message));
-    assert_string_equal(err.message + size - 3, "...");
-    assert_int_equal((size - 3 - 1) % 2, 0);
-}
-
 static void test_limit_changes(void **state) {
     (void)state;
     struct mr_arena *arena = mr_arena_new(0, NULL);
@@ -172,7 +159,6 @@ int main(void) {
         cmocka_unit_test(test_limit_changes),
         cmocka_unit_test(test_failure_leaks_nothing),
         cmocka_unit_test(test_buf),
-        cmocka_unit_test(test_long_message_is_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,6 @@ static void test_read_example(void **state) {
     assert_true(mr_str_is(mlmodel.serialization_format, "skops"));
     assert_true(mlmodel.inputs_json.size > 0);
     assert_int_equal(mlmodel.params_json.size, 0);
-    assert_false(mlmodel.is_signature_from_type_hint);
 }
 
 static void test_defaults(void **state) {
@@ -35,6 +34,14 @@ static void test_defaults(void **state) {
     assert_true(mr_str_is(mlmodel.predict_fn, "predict"));
     assert_true(mr_str_is(mlmodel.serialization_format, "pickle"));
     assert_int_equal(mlmodel.inputs_json.size, 0);
+}
+
+static void test_a_key_given_twice(void **state) {
+    (void)state;
+    struct mr_mlmodel mlmodel;
+    assert_int_equal(
+        parse("flavors: {python_function: {predict_fn: a, predict_fn: b}}", &mlmodel, NULL), MR_OK);
+    assert_true(mr_str_is(mlmodel.predict_fn, "b"));
 }
 
 static void test_refused(void **state) {
@@ -66,6 +73,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read_example),
         cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_a_key_given_twice),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);

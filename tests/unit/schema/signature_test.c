@@ -29,8 +29,8 @@ static void test_columns(void **state) {
     assert_true(signature.is_nested);
     assert_int_equal(signature.columns[0].type, MR_COL_DOUBLE);
     assert_false(signature.columns[1].is_required);
-    assert_ptr_equal(mr_signature_column(&signature, mr_str_from("b")), &signature.columns[1]);
-    assert_null(mr_signature_column(&signature, mr_str_from("z")));
+    assert_int_equal(mr_signature_find(&signature, mr_str_from("b"), 0), 1);
+    assert_true(mr_signature_find(&signature, mr_str_from("z"), 0) == MR_NAME_NONE);
 }
 
 static void test_numbered(void **state) {
@@ -44,7 +44,7 @@ static void test_numbered(void **state) {
     assert_true(signature.is_numbered);
     assert_false(signature.is_lost);
     assert_true(mr_str_is(signature.columns[1].name, "1"));
-    assert_null(mr_signature_column(&signature, mr_str_from("1")));
+    assert_true(mr_signature_find(&signature, mr_str_from("1"), 1) == MR_NAME_NONE);
     assert_int_equal(
         read("[{\"type\": \"double\", \"name\": 1}, {\"type\": \"long\", \"name\": 0}]", NULL,
              &signature, NULL),
