@@ -29,7 +29,10 @@ mr_status mr_fail(struct mr_error *err, mr_status status, const char *format, ..
     }
     /* What others have named may be no UTF-8, or be cut within a character. */
     size_t size = strlen(err->message), at = 0;
-    while ((at += mr_utf8_check(err->message + at, size - at)) < size) err->message[at] = '?';
+    bool has_surrogates;
+    while ((at += mr_wtf8_check(err->message + at, size - at, &has_surrogates)) < size) {
+        err->message[at] = '?';
+    }
     return status;
 }
 

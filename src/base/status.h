@@ -36,13 +36,14 @@ typedef enum mr_status {
 /* Detail of a failure. Caller-owned, no cleanup. Zero-initialise before first use. */
 struct mr_error {
     mr_status status;
-    char message[768]; /* one sentence, NUL-terminated, valid UTF-8 */
+    char
+        message[768]; /* one sentence, NUL-terminated; UTF-8, or WTF-8 with a client's surrogates */
 };
 
 /* Record a failure and return its status, so that a detector can write `return mr_fail(err, ...)`.
  * err      filled with status and message; NULL: the message is dropped
  * format   printf format; the text is cut at a character boundary when it does not fit, and bytes
- *          that are no UTF-8 become question marks
+ *          that are no WTF-8 become question marks
  * returns  status, unchanged */
 mr_status mr_fail(struct mr_error *err, mr_status status, const char *format, ...) MR_PRINTF(3, 4);
 

@@ -41,6 +41,22 @@ size_t mr_utf8_check(const char *data, size_t size) {
     return size;
 }
 
+static bool is_surrogate(const char *data, size_t size) {
+    const unsigned char *bytes = (const unsigned char *)data;
+    return size >= 3 && bytes[0] == 0xED && bytes[1] >= 0xA0 && bytes[1] <= 0xBF &&
+           (bytes[2] & 0xC0) == 0x80;
+}
+
+size_t mr_wtf8_check(const char *data, size_t size, bool *has_surrogates) {
+    size_t at = 0;
+    for (;;) {
+        at += mr_utf8_check(data + at, size - at);
+        if (at == size || !is_surrogate(data + at, size - at)) return at;
+        *has_surrogates = true;
+        at += 3;
+    }
+}
+
 size_t mr_utf8_floor(const char *data, size_t size) {
     size_t at = size;
     while (at > 0 && size - at < 3 && ((unsigned char)data[at - 1] & 0xC0) == 0x80) at--;

@@ -139,23 +139,6 @@ static mr_status to_utf8(struct mr_str body, struct encoding encoding, struct mr
 
 /* --- Lenient reading ------------------------------------------------------------------------- */
 
-static bool is_wtf8_surrogate(const char *at, size_t size) {
-    const unsigned char *bytes = (const unsigned char *)at;
-    return size >= 3 && bytes[0] == 0xED && bytes[1] >= 0xA0 && bytes[1] <= 0xBF &&
-           (bytes[2] & 0xC0) == 0x80;
-}
-
-/* Offset of the first byte that Python's "surrogatepass" refuses to decode. */
-static size_t wtf8_check(struct mr_str text, bool *has_surrogates) {
-    size_t at = 0;
-    for (;;) {
-        at += mr_utf8_check(text.data + at, text.size - at);
-        if (at == text.size || !is_wtf8_surrogate(text.data + at, text.size - at)) return at;
-        *has_surrogates = true;
-        at += 3;
-    }
-}
-
 /* The code unit of an escape \uXXXX; 0 when there is none at `at` (\u0000 is not looked for). */
 static unsigned escaped_unit(struct mr_str text, size_t at) {
     if (text.size - at < 6 || text.data[at] != '\\' || text.data[at + 1] != 'u') return 0;
@@ -324,7 +307,7 @@ static mr_status syntax_error(struct mr_str text, size_t at, const char *what,
 
 static mr_status read_lenient(struct mr_str text, struct doc_memory *memory, yyjson_doc **doc,
                               bool *has_surrogates, struct mr_error *err) {
-    size_t bad = wtf8_check(text, has_surrogates);
+    size_t bad = mr_wtf8_check(text.data, text.size, has_surrogates);
     if (bad < text.size) return syntax_error(text, bad, "invalid UTF-8", err);
     char *copy = mr_arena_alloc(memory->arena, text.size + YYJSON_PADDING_SIZE);
     if (!copy) return mr_arena_fail(memory->arena, err);
