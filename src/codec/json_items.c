@@ -224,52 +224,83 @@ static mr_status collect_rows(struct mr_tensor_job *job, yyjson_val *list, struc
     return MR_OK;
 }
 
-/* The cells that a numpy scalar is made of, one after the other, and which rows have one. A list
- * becomes an array, which no type but text, boolean and binary takes as a cell; of a double's
- * empty ones pandas.to_numeric makes NaN. */
-static mr_status compact(struct mr_tensor_job *job, const struct mr_col_spec *spec,
-                         const struct rows *rows, struct cells *cells, uint8_t **present,
-                         struct mr_error *err) {
-    *present = mr_arena_zalloc(job->arena, (size_t)rows->n / 8 + 1);
-    if (!*present) return mr_arena_fail(job->arena, err);
-    int64_t n = 0;
+/* The cells of a column that are single values, and the rows they stand in. */
+struct scalars {
+    yyjson_val **values;
+    int64_t n;
+    uint8_t *present; /* bit i: row i has one */
+};
+
+/* A list becomes an array, which no type but text, boolean and binary takes as a cell; of a
+ * double's empty ones pandas.to_numeric makes NaN. */
+static mr_status drop_list(struct mr_tensor_job *job, size_t spec, yyjson_val *list,
+                           struct mr_error *err) {
+    const struct mr_col_spec *column = &job->signature->columns[spec];
+    struct mr_tensor dropped;
+    MR_TRY(mr_job_convert(job, column->name, &list, MR_NDARRAY_ONE, spec, &dropped, err));
+    if (mr_column_takes_objects(column->type)) {
+        job->object_reason = "a column of arrays";
+    } else if (column->type != MR_COL_DOUBLE || yyjson_arr_size(list) != 0) {
+        mr_job_set_misfit(job, column->name, "expected single values, received a list");
+    }
+    return MR_OK;
+}
+
+static mr_status pick_scalars(struct mr_tensor_job *job, const struct rows *rows, size_t spec,
+                              struct scalars *out, struct mr_error *err) {
+    yyjson_val *const *cells = rows->cells[spec].values;
+    out->n = 0;
+    out->values = mr_arena_array(job->arena, (size_t)rows->cells[spec].n_present,
+                                 sizeof(*out->values));
+    out->present = mr_arena_zalloc(job->arena, (size_t)rows->n / 8 + 1);
+    if (!out->values || !out->present) return mr_arena_fail(job->arena, err);
     for (int64_t i = 0; i < rows->n; i++) {
-        yyjson_val *value = cells->values[i];
-        if (!value) continue;
-        if (yyjson_is_arr(value)) {
-            struct mr_tensor dropped;
-            size_t index = (size_t)(spec - job->signature->columns);
-            MR_TRY(mr_job_convert(job, spec->name, &value, MR_NDARRAY_ONE, index, &dropped, err));
-            if (mr_column_takes_objects(spec->type)) {
-                job->object_reason = "a column of arrays";
-            } else if (spec->type != MR_COL_DOUBLE || yyjson_arr_size(value) != 0) {
-                mr_job_set_misfit(job, spec->name, "expected single values, received a list");
-            }
+        if (!cells[i]) continue;
+        if (yyjson_is_arr(cells[i])) {
+            MR_TRY(drop_list(job, spec, cells[i], err));
             continue;
         }
-        (*present)[i / 8] |= (uint8_t)(1u << i % 8);
-        cells->values[n++] = value;
+        out->present[i / 8] |= (uint8_t)(1u << i % 8);
+        out->values[out->n++] = cells[i];
     }
-    cells->n_present = n;
     return MR_OK;
+}
+
+/* Say in which row the value stands that could not be converted: the array of values leaves out
+ * the rows that have none. */
+static mr_status fail_row(struct mr_tensor_job *job, const struct rows *rows, size_t spec,
+                          struct mr_error *err) {
+    yyjson_val *const *cells = rows->cells[spec].values;
+    for (int64_t i = 0; i < rows->n; i++) {
+        struct mr_tensor dropped;
+        struct mr_error fault;
+        if (!cells[i] || mr_job_convert(job, job->signature->columns[spec].name, &cells[i],
+                                        MR_NDARRAY_ONE, spec, &dropped, &fault) == MR_OK) {
+            continue;
+        }
+        return mr_fail(err, fault.status, "row %lld: %s", (long long)i, fault.message);
+    }
+    return MR_E_BAD_REQUEST; /* err holds what was found before */
 }
 
 static mr_status fill_column(struct mr_tensor_job *job, const struct rows *rows, size_t i,
                              struct mr_column *column, struct mr_error *err) {
     const struct mr_col_spec *spec = &job->signature->columns[i];
-    struct cells *cells = &rows->cells[i];
+    struct scalars scalars;
     struct mr_tensor tensor;
-    uint8_t *present;
     column->name = spec->name;
     column->is_named = true;
-    MR_TRY(compact(job, spec, rows, cells, &present, err));
-    MR_TRY(mr_job_convert(job, spec->name, cells->values, cells->n_present, i, &tensor, err));
-    if (spec->type == MR_COL_BOOLEAN && cells->n_present < rows->n) {
+    MR_TRY(pick_scalars(job, rows, i, &scalars, err));
+    mr_status status = mr_job_convert(job, spec->name, scalars.values, scalars.n, i, &tensor, err);
+    if (status != MR_OK) {
+        return status == MR_E_BAD_REQUEST ? fail_row(job, rows, i, err) : status;
+    }
+    bool has_missing = scalars.n < rows->n;
+    if (spec->type == MR_COL_BOOLEAN && has_missing) {
         job->object_reason = "booleans beside missing ones";
     }
     if (job->raw_reason || job->misfit || job->object_reason) return MR_OK;
-    struct mr_tensor_slice slice = {&tensor, 0, 1, rows->n,
-                                    cells->n_present < rows->n ? present : NULL};
+    struct mr_tensor_slice slice = {&tensor, 0, 1, rows->n, has_missing ? scalars.present : NULL};
     return mr_tensor_column(&slice, job->arena, column, err);
 }
 

@@ -151,7 +151,9 @@ static void test_rows(void **state) {
     assert_int_equal(input.table.columns[1].n_nulls, 1);
     assert_false(mr_column_is_valid(&input.table.columns[1], 1));
     refuse(db, "{\"inputs\": [{\"a\": \"x\"}]}", MR_E_BAD_REQUEST,
-           "inputs 'a'[0]: expected float64, received \"x\" (str)");
+           "row 0: inputs 'a': expected float64, received \"x\" (str)");
+    refuse(db, "{\"inputs\": [{\"b\": \"x\"}, {}, {\"a\": {}}]}", MR_E_BAD_REQUEST,
+           "row 2: inputs 'a': expected float64, received a dict of 0");
     refuse(db, "{\"inputs\": [{\"a\": [1]}, {\"b\": \"x\"}]}", MR_E_INVALID_PARAMETER,
            "inputs 'a': expected single values, received a list");
     refuse(db, "{\"inputs\": [{\"x\": [1, [2]]}]}", MR_E_BAD_REQUEST,
