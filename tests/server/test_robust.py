@@ -10,6 +10,8 @@ import pytest
 
 N_MUTATIONS = 10_000
 MAX_RSS_PER_BODY_BYTE = 12
+JSON = "application/json"
+FLOATS, DIGITS = b"[5.1,3.5,1.4,0.2],", b"[5,3,1,0],"
 COLUMNS = ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"]
 ROWS = [[5.1, 3.5, 1.4, 0.2], [7, 3.2, 4.7, 1.4], [6.3, 3.3, 6.0, 2.5]]
 RECORDS = [dict(zip(COLUMNS, row)) for row in ROWS]
@@ -21,7 +23,7 @@ JSON_BODIES = [
     RECORDS,
 ]
 CSV_BODY = ",".join(COLUMNS) + '\n5.1,3.5,"1.4",0.2\r\n7,3.2,4.7,NA\n'
-SEEDS = [(json.dumps(body).encode(), "application/json") for body in JSON_BODIES]
+SEEDS = [(json.dumps(body).encode(), JSON) for body in JSON_BODIES]
 SEEDS.append((CSV_BODY.encode(), "text/csv"))
 # Pieces that parsers stumble over.
 TOKENS = [
@@ -40,7 +42,7 @@ VALUES = [
 
 def mutate(chance, body, content_type):
     """A body with one to four random edits: of its bytes or, where it is JSON, of its values."""
-    if content_type == "application/json" and chance.random() < 0.5:
+    if content_type == JSON and chance.random() < 0.5:
         value = json.loads(body)
         for _ in range(chance.randint(1, 4)):
             value = mutate_value(chance, value)
@@ -103,7 +105,7 @@ def test_mutated_bodies_never_crash_it_and_are_never_its_fault(iris_server):
         except OSError as error:
             pytest.fail(f"mutation {number}: {error!r} on {content_type} {body!r}")
         assert answer.status in (200, 400), f"{answer.status} {answer.body} on {body!r}"
-        assert answer.media_type == "application/json"
+        assert answer.media_type == JSON
         reply = answer.json()
         assert ("predictions" in reply) == (answer.status == 200), reply
         assert ("error_code" in reply) == (answer.status == 400), reply
@@ -115,43 +117,51 @@ def test_mutated_bodies_never_crash_it_and_are_never_its_fault(iris_server):
 def test_nesting_deeper_than_any_stack(iris_server):
     for opening in (b"[", b'{"inputs":', b'{"a":['):
         answer = iris_server.invoke(opening * 200_000)
-        assert (answer.status, answer.media_type) == (400, "application/json")
+        assert (answer.status, answer.media_type) == (400, JSON)
 
 
-def big_body(n_bytes):
-    """A dataframe_split of about n_bytes, and its number of rows."""
-    row = b"[5.1,3.5,1.4,0.2],"
+def big_body(n_bytes, shape="split"):
+    """A body of about n_bytes: its bytes, its type and its number of rows."""
+    names = json.dumps(COLUMNS).encode()
+    record = json.dumps(dict(zip(COLUMNS, ROWS[0]))).encode() + b","
+    csv_names = ",".join(COLUMNS).encode()
+    head, row, tail, content_type = {
+        "split": (b'{"dataframe_split":{"columns":' + names + b',"data":[', FLOATS, b"]}}", JSON),
+        "digits": (b'{"dataframe_split":{"columns":' + names + b',"data":[', DIGITS, b"]}}", JSON),
+        "records": (b'{"dataframe_records":[', record, b"]}", JSON),
+        "inputs": (b'{"inputs":[', record, b"]}", JSON),
+        "csv": (csv_names + b"\n", b"5.1,3.5,1.4,0.2\n", b"\n", "text/csv"),
+    }[shape]
     n_rows = n_bytes // len(row)
-    head = json.dumps({"columns": COLUMNS}).encode()[:-1]
-    rows = (row * n_rows)[:-1]
-    return b'{"dataframe_split":' + head + b',"data":[' + rows + b"]}}", n_rows
+    return head + (row * n_rows)[:-1] + tail, content_type, n_rows
 
 
+@pytest.mark.parametrize("shape", ["split", "digits", "records", "inputs", "csv"])
 @pytest.mark.parametrize(
     "megabytes", [10, pytest.param(100, marks=pytest.mark.large)], ids=["10MB", "100MB"]
 )
-def test_memory_for_a_large_body_is_bounded(serve, iris_model, is_sanitized, megabytes):
-    body, n_rows = big_body(megabytes * 1_000_000)
+def test_memory_for_a_large_body_is_bounded(serve, iris_model, is_sanitized, megabytes, shape):
+    body, content_type, n_rows = big_body(megabytes * 1_000_000, shape)
     with serve(iris_model, "--max-body", f"{megabytes}M") as server:
         before = server.peak_rss_bytes()
         connection = server.connect(timeout=120)
-        answer = server.invoke(body, connection=connection)
+        answer = server.invoke(body, content_type, connection)
         connection.close()
-        assert (answer.status, answer.body[:20]) == (200, b'{"predictions": [0, ')
+        assert (answer.status, answer.body[:17]) == (200, b'{"predictions": [')
         assert len(answer.json()["predictions"]) == n_rows
         ratio = (server.peak_rss_bytes() - before) / len(body)
         print(f"{len(body)} bytes of body, peak memory {ratio:.1f} times that")
         if not is_sanitized:
             assert ratio <= MAX_RSS_PER_BODY_BYTE
         limit = megabytes * 1024 * 1024
-        answer = server.invoke(body + b" " * (limit - len(body) + 1))
+        answer = server.invoke(body + b" " * (limit - len(body) + 1), content_type)
         assert answer.status == 413
         assert str(limit) in answer.json()["message"]
 
 
 def test_memory_is_given_back_between_requests(serve, iris_model, is_sanitized):
     """Many large requests one after the other cost no more than one."""
-    body, _ = big_body(2_000_000)
+    body, _, _ = big_body(2_000_000)
     with serve(iris_model, "-w", "1") as server:
         server.invoke(body)
         first = server.peak_rss_bytes()
