@@ -24,7 +24,7 @@ test-large: ## the slow tests of large bodies (100 MB)
 	@scripts/bootstrap test
 	@scripts/venv
 	@scripts/build gcc
-	.venv/bin/pytest tests -m large
+	.venv/bin/pytest tests/server -m large
 
 unit: ## the unit tests alone, a debug build
 	@scripts/bootstrap test
