@@ -191,7 +191,7 @@ def ratio(results, connections, other):
     return statistics.median(ours["rate"] / theirs["rate"] for ours, theirs in pairs)
 
 
-def machine():
+def machine(load_before):
     cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     system = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
     compiler = re.search(
@@ -207,7 +207,7 @@ def machine():
     ]
     return [
         f"{cpu[1] if cpu else platform.machine()}, {os.cpu_count()} cores, {system}, "
-        f"Linux {platform.release()}",
+        f"Linux {platform.release()}; load average before the run {load_before:.1f}",
         "; ".join(versions),
     ]
 
@@ -224,7 +224,7 @@ def report(options, results, memory, start_ms, starts):
         "",
         "Made by `make bench` on " + time.strftime("%Y-%m-%d") + ":",
         "",
-        *(f"- {line}" for line in machine()),
+        *(f"- {line}" for line in machine(options.load_before)),
         "",
         "| connections | server | requests/s | p50 | p99 | mlrace is |",
         "|---:|---|---:|---:|---:|---:|",
@@ -271,6 +271,9 @@ def main():
     options = parser.parse_args()
     if (os.cpu_count() or 1) < 2:
         sys.exit("bench: needs two cores, one for the servers and one for the load")
+    options.load_before = os.getloadavg()[0]
+    if options.load_before > 0.5:
+        print(f"bench: this machine is busy (load {options.load_before:.1f}): expect low figures")
     with tempfile.TemporaryDirectory() as folder:
         starts = measure_starts(folder, options.starts)
         results, memory, start_ms = measure(options, folder)
