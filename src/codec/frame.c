@@ -26,6 +26,21 @@ static bool is_flat(yyjson_val *container) {
     return (size_t)(unsafe_yyjson_get_next(container) - container - 1) == n;
 }
 
+/* pandas gives every row all columns, so that a short body can ask for any number of cells. */
+#define MAX_PADDED_CELLS ((size_t)1 << 28)
+
+/* Refuse more cells than that, unless they are all there: then n_values is no smaller. */
+static mr_status check_padding(const struct mr_frame *frame, size_t n_cols, struct mr_error *err) {
+    size_t n_rows = (size_t)frame->n_rows, n_cells;
+    if (!__builtin_mul_overflow(n_rows, n_cols, &n_cells) &&
+        (n_cells <= MAX_PADDED_CELLS || n_cells <= frame->n_values)) {
+        return MR_OK;
+    }
+    return mr_fail(err, MR_E_TOO_LARGE,
+                   "%zu rows of %zu columns, most of them empty: more than %zu cells are too many",
+                   n_rows, n_cols, MAX_PADDED_CELLS);
+}
+
 /* --- Labels ---------------------------------------------------------------------------------- */
 
 static mr_status int_label(struct mr_arena *arena, yyjson_val *value, struct mr_label *label,
@@ -120,9 +135,6 @@ static mr_status row_error(int64_t row, const char *expected, yyjson_val *value,
                    (long long)row, expected, mr_py_kind_name(mr_py_kind_of(value)));
 }
 
-/* pandas pads rows to the longest one: a short body can ask for any number of cells. */
-#define MAX_PADDED_CELLS ((size_t)1 << 28)
-
 /* Every row in turn, for nested cells or rows of different lengths. */
 static mr_status read_uneven_rows(struct mr_frame *frame, size_t *n_cols, struct mr_error *err) {
     size_t n = (size_t)frame->n_rows;
@@ -141,13 +153,7 @@ static mr_status read_uneven_rows(struct mr_frame *frame, size_t *n_cols, struct
         is_ragged = true;
         if (size > *n_cols) *n_cols = size;
     }
-    if (is_ragged && *n_cols > MAX_PADDED_CELLS / n) {
-        return mr_fail(
-            err, MR_E_TOO_LARGE,
-            "the rows of data have different lengths, and %zu rows of %zu cells are more "
-            "than %zu",
-            n, *n_cols, MAX_PADDED_CELLS);
-    }
+    MR_TRY(check_padding(frame, *n_cols, err));
     frame->cursors = mr_arena_array(frame->arena, n, sizeof(*frame->cursors));
     if (!frame->cursors) return mr_arena_fail(frame->arena, err);
     if (is_ragged) {
@@ -223,18 +229,23 @@ static bool is_even_records(const struct mr_frame *frame) {
     return true;
 }
 
-/* Columns of even records: as the keys come or, when labels are given, where each is. */
-static mr_status read_even_records(struct mr_frame *frame, bool *has_duplicates,
+/* Columns of even records: as the keys come or, when labels are given, where each is.
+ * *has_duplicates: a key is given twice, and nobody who knows which ones matter looks for it. */
+static mr_status read_even_records(struct mr_frame *frame, bool is_wanted, bool *has_duplicates,
                                    struct mr_error *err) {
     size_t n_keys = unsafe_yyjson_get_len(frame->first);
     struct mr_label *labels = mr_arena_array(frame->arena, n_keys, sizeof(*labels));
     if (!labels) return mr_arena_fail(frame->arena, err);
+    for (size_t i = 0; i < n_keys; i++) {
+        labels[i] = (struct mr_label){text_of(frame->first + 1 + 2 * i), MR_LABEL_TEXT};
+    }
+    frame->may_repeat = is_wanted && !frame->labels;
     struct mr_name_map map;
     mr_name_map_init(&map, frame->arena);
-    for (size_t i = 0; i < n_keys; i++) {
+    if (!frame->may_repeat) MR_TRY(mr_name_map_reserve(&map, n_keys, err));
+    for (size_t i = 0; !frame->may_repeat && i < n_keys; i++) {
         size_t index;
         bool is_new;
-        labels[i] = (struct mr_label){text_of(frame->first + 1 + 2 * i), MR_LABEL_TEXT};
         MR_TRY(mr_name_map_add(&map, labels[i].name, &index, &is_new, err));
         if (!is_new) *has_duplicates = true;
     }
@@ -257,11 +268,32 @@ static mr_status read_even_records(struct mr_frame *frame, bool *has_duplicates,
 
 /* Uneven records, sorted by column. */
 struct record_sort {
-    struct mr_name_map map; /* keys that have a column */
-    bool is_closed;         /* keys that are not in the map are not wanted */
+    const struct mr_signature *wanted; /* columns are its inputs; NULL: those of the map */
+    struct mr_name_map map;            /* given labels, or all keys */
+    bool is_closed;                    /* keys that are not in the map are not wanted */
     size_t n_pairs;
-    uint32_t *columns; /* pair -> index in the map, or UINT32_MAX */
+    uint32_t *columns; /* pair -> column, or UINT32_MAX */
 };
+
+static size_t n_columns(const struct record_sort *sort) {
+    return sort->wanted ? sort->wanted->n_inputs : sort->map.n;
+}
+
+/* The column of a key; MR_NAME_NONE when it is not wanted. hint: tried first. */
+static mr_status find_column(struct record_sort *sort, struct mr_str name, size_t hint,
+                             size_t *column, struct mr_error *err) {
+    bool is_new;
+    if (sort->wanted) {
+        *column = mr_signature_find(sort->wanted, name, hint);
+    } else if (hint < sort->map.n && mr_str_equal(sort->map.names[hint], name)) {
+        *column = hint;
+    } else if (sort->is_closed) {
+        *column = mr_name_map_find(&sort->map, name);
+    } else {
+        return mr_name_map_add(&sort->map, name, column, &is_new, err);
+    }
+    return MR_OK;
+}
 
 /* pandas takes dict(row) of each row that is no dict. */
 static mr_status check_records(struct mr_frame *frame, size_t *n_pairs, struct mr_error *err) {
@@ -292,17 +324,9 @@ static mr_status sort_keys(struct mr_frame *frame, struct record_sort *sort, str
         size_t first_pair = pair;
         for (size_t k = 0; k < n; k++, pair++, key = unsafe_yyjson_get_next(key + 1)) {
             struct mr_str name = text_of(key);
-            uint32_t guess = k < n_last ? sort->columns[last + k] : UINT32_MAX;
-            size_t index = guess;
-            if (guess == UINT32_MAX || !mr_str_equal(sort->map.names[guess], name)) {
-                bool is_new;
-                if (sort->is_closed) {
-                    index = mr_name_map_find(&sort->map, name);
-                } else {
-                    MR_TRY(mr_name_map_add(&sort->map, name, &index, &is_new, err));
-                }
-            }
-            sort->columns[pair] = index == MR_NAME_NONE ? UINT32_MAX : (uint32_t)index;
+            size_t column, hint = k < n_last ? sort->columns[last + k] : k;
+            MR_TRY(find_column(sort, name, hint, &column, err));
+            sort->columns[pair] = column == MR_NAME_NONE ? UINT32_MAX : (uint32_t)column;
         }
         last = first_pair;
         n_last = n;
@@ -314,7 +338,7 @@ static mr_status sort_keys(struct mr_frame *frame, struct record_sort *sort, str
  * the last value of a key given twice wins. */
 static mr_status sort_cells(struct mr_frame *frame, const struct record_sort *sort,
                             struct mr_error *err) {
-    size_t n = sort->map.n;
+    size_t n = n_columns(sort);
     size_t *starts = mr_arena_zalloc(frame->arena, (n + 2) * sizeof(*starts));
     frame->entries = mr_arena_array(frame->arena, sort->n_pairs, sizeof(*frame->entries));
     if (!starts || !frame->entries) return mr_arena_fail(frame->arena, err);
@@ -340,7 +364,7 @@ static mr_status sort_cells(struct mr_frame *frame, const struct record_sort *so
 /* The columns of uneven records: given labels, or the keys that occur. */
 static mr_status label_records(struct mr_frame *frame, const struct record_sort *sort,
                                struct mr_error *err) {
-    size_t n = frame->labels ? frame->n_cols : sort->map.n;
+    size_t n = frame->labels ? frame->n_cols : n_columns(sort);
     size_t *slots = mr_arena_array(frame->arena, n, sizeof(*slots));
     struct mr_label *labels = mr_arena_array(frame->arena, n, sizeof(*labels));
     if (!slots || !labels) return mr_arena_fail(frame->arena, err);
@@ -356,7 +380,8 @@ static mr_status label_records(struct mr_frame *frame, const struct record_sort 
     for (size_t i = 0; i < n; i++) {
         if (frame->starts[i] == frame->starts[i + 1]) continue; /* wanted, but in no record */
         slots[n_cols] = i;
-        labels[n_cols++] = (struct mr_label){sort->map.names[i], MR_LABEL_TEXT};
+        struct mr_str name = sort->wanted ? mr_signature_name(sort->wanted, i) : sort->map.names[i];
+        labels[n_cols++] = (struct mr_label){name, MR_LABEL_TEXT};
     }
     frame->slots = slots;
     frame->labels = labels;
@@ -366,17 +391,16 @@ static mr_status label_records(struct mr_frame *frame, const struct record_sort 
 
 static mr_status read_uneven_records(struct mr_frame *frame, const struct mr_signature *wanted,
                                      struct mr_error *err) {
-    struct record_sort sort = {.is_closed = wanted || frame->labels};
+    struct record_sort sort = {.wanted = frame->labels ? NULL : wanted,
+                               .is_closed = frame->labels != NULL};
     MR_TRY(check_records(frame, &sort.n_pairs, err));
     if (frame->raw_reason) return MR_OK;
     mr_name_map_init(&sort.map, frame->arena);
-    size_t n_names = frame->labels ? frame->n_cols : wanted ? wanted->n_inputs : 0;
-    for (size_t i = 0; i < n_names; i++) {
-        if (frame->labels && frame->labels[i].kind != MR_LABEL_TEXT) continue;
+    for (size_t i = 0; frame->labels && i < frame->n_cols; i++) {
+        if (frame->labels[i].kind != MR_LABEL_TEXT) continue;
         size_t index;
         bool is_new;
-        struct mr_str name = frame->labels ? frame->labels[i].name : mr_signature_name(wanted, i);
-        MR_TRY(mr_name_map_add(&sort.map, name, &index, &is_new, err));
+        MR_TRY(mr_name_map_add(&sort.map, frame->labels[i].name, &index, &is_new, err));
     }
     sort.columns = mr_arena_array(frame->arena, sort.n_pairs, sizeof(*sort.columns));
     frame->scratch = mr_arena_array(frame->arena, (size_t)frame->n_rows, sizeof(*frame->scratch));
@@ -390,7 +414,7 @@ static mr_status read_records(struct mr_frame *frame, const struct mr_signature 
                               struct mr_error *err) {
     bool has_duplicates = false;
     if (is_even_records(frame)) {
-        MR_TRY(read_even_records(frame, &has_duplicates, err));
+        MR_TRY(read_even_records(frame, wanted != NULL, &has_duplicates, err));
         if (!has_duplicates) return MR_OK;
     }
     return read_uneven_records(frame, wanted, err);
@@ -473,6 +497,7 @@ static mr_status read_columns(struct mr_frame *frame, yyjson_val *data, bool has
 static mr_status read_list(struct mr_frame *frame, yyjson_val *data,
                            const struct mr_signature *wanted, struct mr_error *err) {
     frame->n_rows = (int64_t)unsafe_yyjson_get_len(data);
+    frame->n_values = (size_t)(unsafe_yyjson_get_next(data) - data);
     frame->first = data + 1;
     if (unsafe_yyjson_is_arr(frame->first)) {
         frame->form = MR_FRAME_ROWS;
@@ -480,7 +505,8 @@ static mr_status read_list(struct mr_frame *frame, yyjson_val *data,
     }
     if (unsafe_yyjson_is_obj(frame->first)) {
         frame->form = MR_FRAME_RECORDS;
-        return read_records(frame, wanted, err);
+        MR_TRY(read_records(frame, wanted, err));
+        return frame->raw_reason ? MR_OK : check_padding(frame, frame->n_cols, err);
     }
     frame->form = MR_FRAME_LIST;
     frame->values = mr_arena_alloc(frame->arena, sizeof(*frame->values));

@@ -40,9 +40,11 @@ struct mr_frame {
     mr_frame_form form;
     int64_t n_rows;
     size_t n_cols;
+    size_t n_values;               /* of a list: all JSON values in it */
     const struct mr_label *labels; /* n_cols of them; NULL: 0, 1, 2, ... */
-    bool has_surrogates;           /* some text of the body has a lone surrogate */
-    const char *raw_reason;        /* not NULL: pandas would make something of it that C cannot */
+    bool may_repeat;        /* labels are a record's keys: of two equal ones the last counts */
+    bool has_surrogates;    /* some text of the body has a lone surrogate */
+    const char *raw_reason; /* not NULL: pandas would make something of it that C cannot */
 
     /* How cells are found. */
     yyjson_val *first;    /* ROWS, RECORDS: the first row */

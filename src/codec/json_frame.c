@@ -31,6 +31,12 @@ static mr_label_kind wanted_kind(const struct mr_signature *signature) {
     return signature->is_numbered ? MR_LABEL_INT : MR_LABEL_TEXT;
 }
 
+/* The input of that name, be it a text or a number; hint: tried first. */
+static size_t find_spec(const struct mr_signature *signature, struct mr_str name, size_t hint) {
+    return signature->is_numbered ? mr_name_map_find(&signature->names, name)
+                                  : mr_signature_find(signature, name, hint);
+}
+
 /* Whether the frame's columns are those of the signature, in its order: the common case. */
 static bool is_in_order(const struct mr_frame *frame, const struct mr_signature *signature) {
     if (frame->n_cols != signature->n_inputs || !frame->labels) return false;
@@ -41,29 +47,14 @@ static bool is_in_order(const struct mr_frame *frame, const struct mr_signature 
     return true;
 }
 
-/* The labels of the frame, and columns that share theirs with another one.
- * maps     [0]: of integers, [1]: of texts */
-static mr_status find_duplicates(const struct mr_frame *frame, struct plan *plan,
-                                 struct mr_name_map maps[2], struct mr_error *err) {
-    mr_name_map_init(&maps[0], frame->arena);
-    mr_name_map_init(&maps[1], frame->arena);
-    size_t n = frame->labels ? frame->n_cols : 0;
-    size_t *firsts = mr_arena_array(frame->arena, n, 2 * sizeof(*firsts));
-    if (!firsts) return mr_arena_fail(frame->arena, err);
-    for (size_t i = 0; i < n; i++) {
-        if (frame->labels[i].kind == MR_LABEL_ODD) continue;
-        bool is_text = frame->labels[i].kind == MR_LABEL_TEXT, is_new;
-        size_t index;
-        MR_TRY(mr_name_map_add(&maps[is_text], frame->labels[i].name, &index, &is_new, err));
-        size_t *first = &firsts[2 * index + is_text];
-        if (is_new) *first = i;
-        if (is_new) continue;
-        if (!plan->is_twice) {
-            plan->is_twice = mr_arena_zalloc(frame->arena, n * sizeof(*plan->is_twice));
-            if (!plan->is_twice) return mr_arena_fail(frame->arena, err);
-        }
-        plan->is_twice[i] = plan->is_twice[*first] = true;
+/* Two columns of the frame have the same name. */
+static mr_status mark_twice(const struct mr_frame *frame, struct plan *plan, size_t a, size_t b,
+                            struct mr_error *err) {
+    if (!plan->is_twice) {
+        plan->is_twice = mr_arena_zalloc(frame->arena, frame->n_cols * sizeof(*plan->is_twice));
+        if (!plan->is_twice) return mr_arena_fail(frame->arena, err);
     }
+    plan->is_twice[a] = plan->is_twice[b] = true;
     return MR_OK;
 }
 
@@ -72,30 +63,52 @@ static mr_status find_duplicates(const struct mr_frame *frame, struct plan *plan
 static mr_status plan_by_name(const struct mr_frame *frame, struct plan *plan,
                               struct mr_error *err) {
     const struct mr_signature *signature = plan->signature;
-    struct mr_name_map maps[2], specs;
-    const struct mr_name_map *labels = &maps[!signature->is_numbered];
-    mr_name_map_init(&specs, frame->arena);
-    MR_TRY(find_duplicates(frame, plan, maps, err));
-    plan->specs = mr_arena_array(frame->arena, signature->n_inputs, sizeof(*plan->specs));
-    if (!plan->specs) return mr_arena_fail(frame->arena, err);
-    size_t n = 0;
-    for (size_t i = 0; i < signature->n_inputs; i++) {
-        size_t index;
-        bool is_new;
-        struct mr_str name = mr_signature_name(signature, i);
-        if (mr_name_map_find(labels, name) == MR_NAME_NONE) continue;
-        MR_TRY(mr_name_map_add(&specs, name, &index, &is_new, err));
-        if (is_new) plan->specs[n++] = (uint32_t)i;
+    size_t n_specs = signature->n_inputs, n = 0;
+    uint32_t *places = mr_arena_array(frame->arena, n_specs, sizeof(*places));
+    plan->specs = mr_arena_array(frame->arena, n_specs, sizeof(*plan->specs));
+    if (!places || !plan->specs) return mr_arena_fail(frame->arena, err);
+    for (size_t i = 0; i < n_specs; i++) places[i] = NOT_WANTED;
+    for (size_t i = 0; i < frame->n_cols; i++) {
+        plan->targets[i] = NOT_WANTED;
+        if (!frame->labels || frame->labels[i].kind != wanted_kind(signature)) continue;
+        size_t spec = find_spec(signature, frame->labels[i].name, i);
+        if (spec == MR_NAME_NONE) continue;
+        plan->targets[i] = (uint32_t)spec;
+        if (places[spec] != NOT_WANTED && frame->may_repeat) {
+            plan->targets[places[spec]] = NOT_WANTED;
+        } else if (places[spec] != NOT_WANTED) {
+            MR_TRY(mark_twice(frame, plan, places[spec], i, err));
+        }
+        places[spec] = (uint32_t)i;
+    }
+    for (size_t i = 0; i < n_specs; i++) {
+        if (places[i] == NOT_WANTED) continue;
+        places[i] = (uint32_t)n; /* from here on: the column of the table */
+        plan->specs[n++] = (uint32_t)i;
+    }
+    for (size_t i = 0; i < frame->n_cols; i++) {
+        if (plan->targets[i] != NOT_WANTED) plan->targets[i] = places[plan->targets[i]];
     }
     MR_TRY(mr_table_new(frame->arena, frame->n_rows, n, plan->table, err));
     for (size_t i = 0; i < n; i++) {
         plan->table->columns[i].name = mr_signature_name(signature, plan->specs[i]);
         plan->table->columns[i].is_named = !signature->is_numbered;
     }
-    for (size_t i = 0; i < frame->n_cols; i++) {
-        bool is_known = frame->labels && frame->labels[i].kind == wanted_kind(signature);
-        size_t target = is_known ? mr_name_map_find(&specs, frame->labels[i].name) : MR_NAME_NONE;
-        plan->targets[i] = target == MR_NAME_NONE ? NOT_WANTED : (uint32_t)target;
+    return MR_OK;
+}
+
+/* Whether any two labels are equal. Texts and integers are told apart. */
+static mr_status find_duplicates(const struct mr_frame *frame, bool *has_duplicates,
+                                 struct mr_error *err) {
+    struct mr_name_map maps[2];
+    mr_name_map_init(&maps[0], frame->arena);
+    mr_name_map_init(&maps[1], frame->arena);
+    for (size_t i = 0; frame->labels && i < frame->n_cols; i++) {
+        size_t index;
+        bool is_new, is_text = frame->labels[i].kind == MR_LABEL_TEXT;
+        if (frame->labels[i].kind == MR_LABEL_ODD) continue;
+        MR_TRY(mr_name_map_add(&maps[is_text], frame->labels[i].name, &index, &is_new, err));
+        *has_duplicates |= !is_new;
     }
     return MR_OK;
 }
@@ -131,10 +144,10 @@ static mr_status number_columns(struct mr_frame *frame, struct mr_error *err) {
 static mr_status plan_by_position(struct mr_frame *frame, struct plan *plan, size_t n,
                                   struct mr_error *err) {
     MR_TRY(mr_table_new(frame->arena, frame->n_rows, n, plan->table, err));
-    if (plan->signature->kind != MR_SCHEMA_NONE && frame->labels) {
-        struct mr_name_map maps[2];
-        MR_TRY(find_duplicates(frame, plan, maps, err));
-        if (plan->is_twice) {
+    if (plan->signature->kind != MR_SCHEMA_NONE) {
+        bool has_duplicates = false;
+        MR_TRY(find_duplicates(frame, &has_duplicates, err));
+        if (has_duplicates) {
             frame->raw_reason = "columns that share a name";
             return MR_OK;
         }

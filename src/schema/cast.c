@@ -558,21 +558,19 @@ static mr_status choose_for_dtype(struct mr_cast *cast, int64_t n_rows, yyjson_v
         cast->dtype = MR_OBJECT;
         return MR_OK;
     }
-    bool is_object = cast->source == MR_STRING || cast->source == MR_OBJECT;
+    convert_numbers(cast);
     switch (cast->dtype) {
     case MR_STRING:
         cast->convert = to_text;
         cast->is_raw = cast->source != MR_STRING;
-        return MR_OK;
+        break;
     case MR_FLOAT16:
     case MR_DATETIME:
-    case MR_OBJECT: cast->is_raw = true; return MR_OK;
-    case MR_UINT64: /* texts and objects of 2^63 and more */
-        convert_numbers(cast);
-        cast->is_raw = is_object && cast->seen & ~(unsigned)SEEN_MISSING;
-        return MR_OK;
-    default: convert_numbers(cast); return MR_OK;
+    case MR_OBJECT: cast->is_raw = true; break;
+    case MR_UINT64: cast->is_raw = cast->seen & SEEN_ANY_TEXT; break; /* of 2^63 and more */
+    default: break;
     }
+    return MR_OK;
 }
 
 mr_status mr_cast_begin(struct mr_cast *cast, int64_t n_rows, yyjson_val *first_cell,

@@ -202,7 +202,7 @@ static void test_limits(void **state) {
                         "!the body has an integer of 4301 digits; the limit is 4300");
 }
 
-/* 2 MB that would be 2^37 cells when padded. */
+/* 2 MB that would be 2^37 cells when padded, and 0.3 MB that would be 2^28 and more. */
 static void test_padding_is_bounded(void **state) {
     (void)state;
     struct mr_buf body;
@@ -213,6 +213,12 @@ static void test_padding_is_bounded(void **state) {
     for (int i = 0; i < 400000; i++) mr_buf_text(&body, ",[]");
     mr_buf_text(&body, "]}}");
     struct mr_signature none = signature_of("", arena);
+    assert_int_equal(mr_json_decode(body.data, body.size, body.size, &none, arena, &decoded, NULL),
+                     MR_E_TOO_LARGE);
+    mr_buf_init(&body, arena);
+    mr_buf_text(&body, "{\"dataframe_records\": [{}");
+    for (int i = 0; i < 20000; i++) mr_buf_format(&body, ",{\"%d\":0}", i);
+    mr_buf_text(&body, "]}");
     assert_int_equal(mr_json_decode(body.data, body.size, body.size, &none, arena, &decoded, NULL),
                      MR_E_TOO_LARGE);
 }
