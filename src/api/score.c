@@ -23,7 +23,9 @@ mr_status mr_score_decoded(const struct mr_model *model, struct mr_decoded *deco
     struct mr_input *input = &decoded->input;
     MR_TRY(mr_enforce_inputs(&model->signature, input, arena, err));
     MR_TRY(mr_enforce_params(&model->signature, decoded->params, arena, &input->params, err));
-    return mr_engine_predict(&model->engine, input, arena, out, err);
+    MR_TRY(mr_engine_predict(&model->engine, input, arena, out, err));
+    out->is_bare = decoded->is_llm;
+    return MR_OK;
 }
 
 mr_status mr_score(const struct mr_model *model, mr_format format, char *body, size_t body_size,

@@ -28,9 +28,9 @@ MR_MUST_CHECK mr_status mr_format_find(struct mr_str content_type, mr_format *ou
 /* What decoding yields before the schema is enforced. */
 struct mr_decoded {
     struct mr_input input; /* all but params */
-    yyjson_val *params;    /* the value under "params"; NULL: none */
-    bool is_llm;           /* unified LLM payload (messages, prompt, input): always MR_INPUT_RAW,
-                              its answer is not wrapped in {"predictions": ...} */
+    yyjson_val *params;    /* the value under "params", or the whole body if is_llm; NULL: none */
+    bool is_llm;           /* unified LLM payload (messages, prompt, input): its answer is not
+                              wrapped in {"predictions": ...} */
     bool has_surrogates;   /* some text of the body has a lone surrogate */
 };
 

@@ -132,9 +132,9 @@ void mr_json_encode_tensor(const struct mr_tensor *tensor, const struct mr_encod
 
 void mr_json_encode(const struct mr_output *output, const struct mr_encode_options *options,
                     struct mr_buf *buf) {
-    mr_buf_text(buf, "{\"predictions\": ");
+    if (!output->is_bare) mr_buf_text(buf, "{\"predictions\": ");
     mr_json_encode_tensor(&output->tensor, options, buf);
-    mr_buf_char(buf, '}');
+    if (!output->is_bare) mr_buf_char(buf, '}');
 }
 
 void mr_json_encode_error(const struct mr_error *err, struct mr_buf *buf) {

@@ -88,10 +88,7 @@ static mr_status decode_root(yyjson_val *root, const struct mr_signature *signat
     }
     struct top_level top;
     read_top_level(root, &top);
-    if (top.is_llm) {
-        out->is_llm = true;
-        return raw_lane("a payload for language models (messages, prompt or input)", out);
-    }
+    if (top.is_llm) return mr_json_decode_llm(root, signature, arena, out, err);
     out->params = top.params;
     size_t n_found = 0, format = 0;
     for (size_t i = 0; i < N_FORMATS; i++) {

@@ -9,6 +9,7 @@
 #include "base/name_map.h"
 #include "schema/cast.h"
 #include "schema/enforce_int.h"
+#include "schema/ndarray_item.h"
 
 /* --- One column: _enforce_mlflow_datatype ----------------------------------------------------- */
 
@@ -91,6 +92,28 @@ static const char *integer_hint(const struct mr_column *column, mr_dtype dtype) 
                        : "";
 }
 
+/* pandas.to_numeric, which _enforce_mlflow_datatype calls for a double because numpy takes the
+ * dtype of decimal.Decimal for object: integers of any size pass, what is missing or empty is
+ * NaN. */
+static mr_status objects_to_double(struct mr_column *column, struct mr_arena *arena, bool *is_raw,
+                                   struct mr_error *err) {
+    double *values = mr_arena_array(arena, (size_t)column->n_rows, sizeof(*values));
+    if (!values) return mr_arena_fail(arena, err);
+    for (int64_t i = 0; i < column->n_rows; i++) {
+        yyjson_val *cell = ((yyjson_val *const *)column->values)[i];
+        bool is_sized = yyjson_is_ctn(cell) || yyjson_is_str(cell);
+        values[i] = NAN;
+        if (!cell || yyjson_is_null(cell) || (is_sized && yyjson_get_len(cell) == 0)) continue;
+        if (yyjson_is_ctn(cell) || mr_item_double(cell, &values[i]) != MR_ITEM_OK) {
+            return type_error(column, MR_COL_DOUBLE, "", err);
+        }
+        *is_raw |= yyjson_is_str(cell) || yyjson_is_bool(cell); /* numbers to float() */
+    }
+    column->values = values;
+    column->dtype = MR_FLOAT64;
+    return MR_OK;
+}
+
 /* A column of Python objects for a type that is neither string nor binary: pandas looks again at
  * what they are (infer_objects). *is_raw: only Python can go on. */
 static mr_status enforce_objects(struct mr_column *column, mr_col_type type, struct mr_arena *arena,
@@ -105,7 +128,9 @@ static mr_status enforce_objects(struct mr_column *column, mr_col_type type, str
     if (status == MR_E_BAD_REQUEST) return MR_E_INVALID_PARAMETER;
     if (status != MR_OK) return status;
     *column = inferred;
-    *is_raw = column->dtype == MR_OBJECT && (type == MR_COL_DATETIME || type == MR_COL_BOOLEAN);
+    if (column->dtype != MR_OBJECT) return MR_OK;
+    if (type == MR_COL_DOUBLE) return objects_to_double(column, arena, is_raw, err);
+    *is_raw = type == MR_COL_DATETIME || type == MR_COL_BOOLEAN;
     return MR_OK;
 }
 
@@ -226,15 +251,16 @@ mr_status mr_enforce_columns(const struct mr_signature *signature, struct mr_inp
         if (!types) return mr_arena_fail(arena, err);
         MR_TRY(sort_columns(signature, table, types, arena, err));
     }
+    bool is_raw = false;
     for (size_t i = 0; i < table->n_cols; i++) {
-        bool is_raw = false;
+        bool is_column_raw = false;
         mr_col_type type = types ? types[i] : signature->columns[i].type;
-        MR_TRY(enforce_column(&table->columns[i], type, arena, &is_raw, err));
-        if (!is_raw) continue;
-        input->kind = MR_INPUT_RAW;
-        input->raw_reason = "values that only Python can convert to the column's type";
-        return MR_OK;
+        MR_TRY(enforce_column(&table->columns[i], type, arena, &is_column_raw, err));
+        is_raw |= is_column_raw;
     }
+    if (!is_raw) return MR_OK;
+    input->kind = MR_INPUT_RAW;
+    input->raw_reason = "values that only Python can convert to the column's type";
     return MR_OK;
 }
 

@@ -82,6 +82,7 @@ struct mr_input {
 /* What a model answers. */
 struct mr_output {
     struct mr_tensor tensor;
+    bool is_bare; /* not to be wrapped in {"predictions": ...} */
 };
 
 /* Zeroed columns; MR_E_NO_MEMORY or MR_E_TOO_LARGE when the arena says so. */

@@ -219,7 +219,12 @@ def broken_json(names, rows):
     yield Request("two-formats", json.dumps({"inputs": rows, **json.loads(valid)}))
     yield Request("doubled-key", '{"dataframe_split": 5, ' + valid[1:])
     for key in ("messages", "prompt", "input"):
-        yield Request(f"llm-{key}", json.dumps({key: "hello"}), refused="for language models")
+        yield Request(f"llm-{key}", json.dumps({key: "hello"}))
+        yield Request(f"llm-{key}-columns", json.dumps({key: "hello", **by_column(names, rows)}))
+        yield Request(f"llm-{key}-record", json.dumps({**records(names, rows)[0], key: ["hello"]}))
+        yield Request(f"llm-{key}-ints", json.dumps({key: None, **{n: [0, 1] for n in names}}))
+        yield Request(f"llm-{key}-format", split(names, rows)[:-1] + f', "{key}": []}}')
+        yield Request(f"llm-{key}-param", json.dumps({key: "hello", "top_k": "all"}))
     yield Request("nested-deep", "[" * 500 + "]" * 500)
 
 

@@ -14,7 +14,8 @@
 static void tensor_is_written_as(mr_dtype dtype, const void *values, size_t n_dims,
                                  const int64_t *shape, bool is_nan_literal, const char *expected) {
     struct mr_output output = {
-        {.dtype = dtype, .n_dims = n_dims, .shape = shape, .n_values = 1, .values = values}};
+        .tensor = {
+            .dtype = dtype, .n_dims = n_dims, .shape = shape, .n_values = 1, .values = values}};
     for (size_t i = 0; i < n_dims; i++) output.tensor.n_values *= shape[i];
     struct mr_encode_options options = {.is_nan_literal = is_nan_literal};
     struct mr_buf buf;

@@ -266,9 +266,28 @@ static void test_a_long_row_among_short_ones(void **state) {
     assert_true(((const double *)column->values)[0] == 3);
 }
 
+/* Nothing is cast, and lists of texts are single values where all others are single, too. */
+static void test_llm(void **state) {
+    (void)state;
+    const char *missing = decode("a:double", "{\"prompt\": 1, \"dataframe_split\": {}}");
+    assert_non_null(strstr(missing, "?the body has messages, prompt or input"));
+    assert_non_null(strstr(missing, "column 'a'"));
+    assert_string_equal(decode("a:double", "{\"prompt\": [\"x\", \"y\"], \"a\": 1}"), "a:int64[1]");
+    assert_true(decoded.is_llm);
+    assert_string_equal(decode("a:double", "{\"prompt\": \"x\", \"a\": [1, 2.5]}"),
+                        "a:float64[1.0 2.5]");
+    assert_string_equal(decode("a:double input:string", "{\"input\": \"x\", \"a\": [1, null]}"),
+                        "input:str[x x] a:float64[1.0 -]");
+    assert_string_equal(decode(":long", "{\"prompt\": [3, 4], \"a\": [1, 2]}"),
+                        "prompt:int64[3 4]");
+    assert_non_null(strstr(decode("a:long", "{\"prompt\": [3], \"a\": [1, 2]}"), "?the body has"));
+    assert_non_null(strstr(decode("a:long", "{\"prompt\": {}, \"a\": [1, 2]}"), "?the body has"));
+    assert_string_equal(decode("a:long", "{\"prompt\": {}, \"a\": 1}"), "raw");
+}
+
 static void test_dispatch(void **state) {
     (void)state;
-    assert_string_equal(decode("a:double", "{\"messages\": [], \"dataframe_split\": 1}"), "raw");
+    assert_string_equal(decode("", "{\"messages\": [], \"dataframe_split\": 1}"), "raw");
     assert_true(decoded.is_llm);
     assert_string_equal(decode("a:long",
                                "{\"dataframe_records\": [{\"a\": 1}], \"params\": {\"p\": 7}, "
@@ -291,6 +310,7 @@ int main(void) {
         cmocka_unit_test(test_padding_is_bounded),
         cmocka_unit_test(test_one_list_for_two_columns),
         cmocka_unit_test(test_a_long_row_among_short_ones),
+        cmocka_unit_test(test_llm),
         cmocka_unit_test(test_dispatch),
     };
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);

@@ -132,6 +132,7 @@ static void test_objects(void **state) {
     for (size_t i = 0; i < 5; i++) cells[i] = yyjson_arr_get(yyjson_doc_get_root(doc), i);
     assert_string_equal(enforce_one("double", MR_OBJECT, cells, 2), "a:float64[1.0 0.0]");
     assert_string_equal(enforce_one("double", MR_OBJECT, cells, 3), "a:float64[1.0 0.0 -]");
+    assert_string_equal(enforce_one("double", MR_OBJECT, cells + 2, 1), "a:float64[-]");
     assert_string_equal(enforce_one("boolean", MR_OBJECT, cells + 4, 1), "a:bool[true]");
     assert_non_null(strstr(enforce_one("double", MR_OBJECT, cells + 3, 2), "received object"));
     yyjson_doc_free(doc);
