@@ -161,7 +161,7 @@ static void test_batches(void **state) {
 
 static void test_count_lines(void **state) {
     (void)state;
-    char text[300];
+    char text[300] = "";
     for (size_t size = 0; size < sizeof(text); size++) {
         int64_t expected = 0;
         for (size_t i = 0; i < size; i++) text[i] = "ab\n\r\r\nc\n"[(i * 7 + size) % 8];
