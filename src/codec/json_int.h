@@ -49,7 +49,7 @@ MR_MUST_CHECK mr_status mr_json_decode_instances(yyjson_val *value,
                                                  struct mr_error *err);
 
 /* Decode a body with messages, prompt or input at the top level (json_llm.c). root: an object.
- * returns  as above, but MR_E_INVALID_PARAMETER for what MLflow refuses: it decodes nothing there */
+ * returns  as above, but MR_E_INVALID_PARAMETER for what MLflow refuses, which decodes nothing */
 MR_MUST_CHECK mr_status mr_json_decode_llm(yyjson_val *root, const struct mr_signature *signature,
                                            struct mr_arena *arena, struct mr_decoded *out,
                                            struct mr_error *err);
