@@ -372,10 +372,24 @@ def test_bare_records(tool):
     assert decoder.difference(bare, records) is None
 
 
-def test_language_model_payloads(tool):
-    for key in ["messages", "prompt", "input"]:
-        answer = tool.ask(json.dumps({key: [], "dataframe_split": 1, "params": 5}), MUTATED)
-        assert answer["kind"] == "raw"
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": []},
+        {"prompt": "x", "dataframe_split": 1},
+        {"input": 1.5},
+        {"input": [1.5, 2.5]},
+        {"input": [1.5], "b": [2.5], "params": 5},
+        {"input": [1.5, 2.5], "b": [1.5]},
+        {"input": [1.5, 2.5], "b": 3.5},
+        {"input": "x"},
+        {"input": 7},
+    ],
+)
+def test_language_model_payloads(tool, body):
+    """The body itself is the data, cast to nothing."""
+    inputs = Schema([ColSpec("double", "input"), ColSpec("double", "b", required=False)])
+    compare(tool, json.dumps(body), inputs)
 
 
 @pytest.mark.parametrize("n", [17, 100])
