@@ -57,10 +57,13 @@ void mr_csv_facts_merge(const struct mr_csv_layout *layout, struct mr_csv_facts 
 void mr_csv_settle(struct mr_csv_layout *layout, const struct mr_csv_facts *facts);
 
 /* Read a block of whole records into a table. Without mr_csv_settle the block must be the whole
- * file: what the columns are is learnt from it. text        as given by mr_csv_whole_size, or the
- * end of the file first_line  the number of its first line, for messages returns     MR_OK;
- * MR_E_BAD_REQUEST with line, column, expected and received; MR_E_TOO_LARGE, MR_E_NO_MEMORY threads
- * any */
+ * file: what the columns are is learnt from it.
+ *
+ * text        as given by mr_csv_whole_size, or the end of the file
+ * first_line  the number of its first line, for messages
+ * returns     MR_OK; MR_E_BAD_REQUEST with line, column, expected and received; MR_E_TOO_LARGE,
+ *             MR_E_NO_MEMORY
+ * threads     any */
 MR_MUST_CHECK mr_status mr_csv_read(const struct mr_csv_layout *layout, struct mr_str text,
                                     int64_t first_line, struct mr_arena *arena,
                                     struct mr_table *out, struct mr_error *err);

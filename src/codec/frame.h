@@ -23,11 +23,11 @@ struct mr_label {
 };
 
 typedef enum mr_frame_form {
-    MR_FRAME_EMPTY, /* no rows: [] or null */
-    MR_FRAME_LIST,  /* a list of scalars: one column */
-    MR_FRAME_ROWS,  /* a list of lists */
-    MR_FRAME_RECORDS /* a list of objects */,
-    MR_FRAME_COLUMNS /* an object of lists */
+    MR_FRAME_EMPTY,   /* no rows: [] or null */
+    MR_FRAME_LIST,    /* a list of scalars: one column */
+    MR_FRAME_ROWS,    /* a list of lists */
+    MR_FRAME_RECORDS, /* a list of objects */
+    MR_FRAME_COLUMNS  /* an object of lists */
 } mr_frame_form;
 
 struct mr_frame_entry {

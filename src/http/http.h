@@ -1,10 +1,10 @@
 /* An HTTP/1.1 server: sockets, framing, limits, routes. Knows bytes and paths, never a tensor.
  *
- * One acceptor deals connections out in turn to one epoll loop per I/O thread, where they stay.
- * Handlers run on the connection's own thread. A request is framed by RFC 9112 to the letter: what
- * could be read in two ways is answered 400 and closed. Faults found here are answered in JSON with
- * error_code and message: 400, 408, 413, 431, 501, 503, 505; 404 and 405 have the bodies of
- * MLflow's server. */
+ * There is one epoll loop per I/O thread; one acceptor deals each connection out to the loop with
+ * the fewest, where it stays. Handlers run on the connection's own thread. A request is framed by
+ * RFC 9112 to the letter: what could be read in two ways is answered 400 and closed. Faults found
+ * here are answered in JSON with error_code and message: 400, 408, 413, 431, 501, 503, 505; 404 and
+ * 405 have the bodies of MLflow's server. */
 #ifndef MR_HTTP_HTTP_H
 #define MR_HTTP_HTTP_H
 

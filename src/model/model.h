@@ -17,9 +17,10 @@ struct mr_model {
 };
 
 /* Read what MLflow wrote down about the model at a URI: a path or file:// (other schemes are
- * refused with a hint). The engine is not chosen yet. out      owned by the caller, freed with
- * mr_model_free; untouched on error returns  MR_OK; MR_E_NOT_FOUND, MR_E_IO, MR_E_FORMAT,
- * MR_E_UNSUPPORTED, MR_E_NO_MEMORY */
+ * refused with a hint). The engine is not chosen yet.
+ *
+ * out      owned by the caller, freed with mr_model_free; untouched on error
+ * returns  MR_OK; MR_E_NOT_FOUND, MR_E_IO, MR_E_FORMAT, MR_E_UNSUPPORTED, MR_E_NO_MEMORY */
 MR_MUST_CHECK mr_status mr_model_read(const char *uri, struct mr_model **out, struct mr_error *err);
 
 /* Choose an engine for a model that was read, and load the model into it. Once per model.

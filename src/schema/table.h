@@ -34,8 +34,9 @@ struct mr_table {
     int64_t n_rows;
     size_t n_cols;
     struct mr_column *columns; /* in the order the model gets them */
-    int64_t row_of_label_0;    /* -1: no row is labelled 0, or more than one. Labels count from 0
-                                  unless    a request gives others; only signatures of tensors ask */
+    /* -1: no row is labelled 0, or more than one. Labels count from 0 unless a request gives
+     * others; only signatures of tensors ask. */
+    int64_t row_of_label_0;
 };
 
 #define MR_MAX_DIMS 64 /* numpy 2's own limit */
