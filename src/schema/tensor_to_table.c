@@ -8,14 +8,18 @@
 
 /* Columns of an array of bytes keep numpy's dtype, which only binary columns take; from a dict of
  * arrays they would be objects, which pass for texts too. */
-static mr_status check_bytes(const struct mr_signature *signature, const struct mr_tensor *tensor,
+static mr_status check_bytes(const struct mr_signature *signature, int64_t n_cols,
                              struct mr_error *err) {
-    if (tensor->dtype != MR_BINARY || tensor->n_dims == 0) return MR_OK;
     for (size_t i = 0; i < signature->n_inputs; i++) {
-        mr_col_type type = signature->columns[i].type;
-        if (type == MR_COL_BINARY) continue;
-        return mr_fail(err, MR_E_INVALID_PARAMETER, "column %zu: expected %s, received bytes", i,
-                       mr_col_type_name(type));
+        const struct mr_col_spec *spec = &signature->columns[i];
+        int64_t label = (int64_t)i;
+        bool is_big = false;
+        bool is_label = !signature->has_names ||
+                        (signature->is_numbered && mr_int_parse(spec->name, &label, &is_big));
+        bool is_there = is_label && !is_big && label >= 0 && label < n_cols;
+        if (!is_there || spec->type == MR_COL_BINARY) continue;
+        return mr_fail(err, MR_E_INVALID_PARAMETER, "column %lld: expected %s, received bytes",
+                       (long long)label, mr_col_type_name(spec->type));
     }
     return MR_OK;
 }
@@ -24,7 +28,6 @@ static mr_status check_bytes(const struct mr_signature *signature, const struct 
 static mr_status table_of_array(const struct mr_signature *signature, struct mr_input *input,
                                 struct mr_arena *arena, struct mr_error *err) {
     const struct mr_tensor *tensor = input->tensors;
-    MR_TRY(check_bytes(signature, tensor, err));
     if (tensor->n_dims > 2) {
         return mr_fail(err, MR_E_INVALID_PARAMETER,
                        "expected an array of rows and columns for a signature of columns, received "
@@ -33,6 +36,7 @@ static mr_status table_of_array(const struct mr_signature *signature, struct mr_
     }
     int64_t n_rows = tensor->n_dims ? tensor->shape[0] : 1;
     int64_t n_cols = tensor->n_dims == 2 ? tensor->shape[1] : 1;
+    if (tensor->dtype == MR_BINARY && tensor->n_dims) MR_TRY(check_bytes(signature, n_cols, err));
     struct mr_table table;
     MR_TRY(mr_table_new(arena, n_rows, (size_t)n_cols, &table, err));
     for (int64_t i = 0; i < n_cols; i++) {

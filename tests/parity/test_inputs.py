@@ -281,6 +281,7 @@ CASES = {
     "bytes for a text": ('{"inputs": [["", ""]]}', unnamed("binary", "string")),
     "bytes of a dict for a text": ('{"inputs": {"a": ["x"], "b": ["y"]}}', columns(a="binary", b="string")),
     "numbered columns": ('{"inputs": [[1, 2]]}', Schema([ColSpec("long", 1), ColSpec("long", 0)][::-1])),
+    "bytes for a column that is not there": ('{"inputs": [0]}', Schema([ColSpec("binary", 0), ColSpec("boolean", 1, required=False)])),
     "dates without a unit": ('{"inputs": ["2020-01-01", null]}', tensor("datetime64", -1)),
     "64 dimensions": ('{"inputs": ' + "[" * 64 + "1" + "]" * 64 + "}", None),
     "65 dimensions": ('{"inputs": ' + "[" * 65 + "1" + "]" * 65 + "}", None),
