@@ -5,22 +5,9 @@
 
 #include <cmocka.h>
 
+#include "arena_fixture.h"
 #include "base/buf.h"
 #include "codec/csv_scan_int.h"
-
-static struct mr_arena *arena;
-
-static int setup(void **state) {
-    (void)state;
-    arena = mr_arena_new(0, NULL);
-    return arena ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    mr_arena_free(arena);
-    return 0;
-}
 
 static void render(const struct mr_csv_scan *scan, const struct mr_str *cells, size_t n,
                    struct mr_buf *out) {
@@ -175,9 +162,9 @@ static void test_count_lines(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_records, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_long_cells, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_batches, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_records, arena_setup, arena_teardown),
+        cmocka_unit_test_setup_teardown(test_long_cells, arena_setup, arena_teardown),
+        cmocka_unit_test_setup_teardown(test_batches, arena_setup, arena_teardown),
         cmocka_unit_test(test_count_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

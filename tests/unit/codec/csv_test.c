@@ -8,25 +8,12 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "arena_fixture.h"
 #include "base/buf.h"
 #include "codec/csv.h"
 #include "codec/decode.h"
 #include "codec/encode.h"
 #include "table_text.h"
-
-static struct mr_arena *arena;
-
-static int setup(void **state) {
-    (void)state;
-    arena = mr_arena_new(0, NULL);
-    return arena ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    mr_arena_free(arena);
-    return 0;
-}
 
 /* A copy of exactly its size, so that sanitizers see a read past the end. */
 static struct mr_str exact(struct mr_str text) {
@@ -368,16 +355,17 @@ static void test_cap(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_inference, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_names, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_dtypes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_errors, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_first_line_of_data, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_signatures_of_other_kinds, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_blocks, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_line_numbers_of_blocks, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_out_of_memory, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_cap, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_inference, arena_setup, arena_teardown),
+        cmocka_unit_test_setup_teardown(test_names, arena_setup, arena_teardown),
+        cmocka_unit_test_setup_teardown(test_dtypes, arena_setup, arena_teardown),
+        cmocka_unit_test_setup_teardown(test_errors, arena_setup, arena_teardown),
+        cmocka_unit_test_setup_teardown(test_first_line_of_data, arena_setup, arena_teardown),
+        cmocka_unit_test_setup_teardown(test_signatures_of_other_kinds, arena_setup,
+                                        arena_teardown),
+        cmocka_unit_test_setup_teardown(test_blocks, arena_setup, arena_teardown),
+        cmocka_unit_test_setup_teardown(test_line_numbers_of_blocks, arena_setup, arena_teardown),
+        cmocka_unit_test_setup_teardown(test_out_of_memory, arena_setup, arena_teardown),
+        cmocka_unit_test_setup_teardown(test_cap, arena_setup, arena_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

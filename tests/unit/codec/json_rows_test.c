@@ -7,21 +7,8 @@
 
 #include <stdlib.h>
 
+#include "arena_fixture.h"
 #include "codec/json_rows.h"
-
-static struct mr_arena *arena;
-
-static int setup(void **state) {
-    (void)state;
-    arena = mr_arena_new(0, NULL);
-    return arena ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    mr_arena_free(arena);
-    return 0;
-}
 
 /* "before|rows@first|rows@first|after", "whole", or the error. The text comes in two pieces. */
 static const char *split(struct mr_str text, size_t first_size, size_t block_size) {
@@ -145,9 +132,9 @@ static void test_many_blocks(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_documents, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_wide_characters, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_many_blocks, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_documents, arena_setup, arena_teardown),
+        cmocka_unit_test_setup_teardown(test_wide_characters, arena_setup, arena_teardown),
+        cmocka_unit_test_setup_teardown(test_many_blocks, arena_setup, arena_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
