@@ -25,6 +25,8 @@
     X(MR_E_IO, 500, "INTERNAL_ERROR")     /* a file or socket operation failed */                  \
     X(MR_E_UNSUPPORTED, 501, "NOT_IMPLEMENTED")                                                    \
     X(MR_E_NO_MEMORY, 503, "RESOURCE_EXHAUSTED")                                                   \
+    X(MR_E_UNAVAILABLE, 503, "TEMPORARILY_UNAVAILABLE") /* no worker, or it died on this one */    \
+    X(MR_E_DEADLINE, 504, "DEADLINE_EXCEEDED")          /* no answer within --timeout */           \
     X(MR_E_HTTP_VERSION, 505, "NOT_IMPLEMENTED")
 
 typedef enum mr_status {

@@ -26,7 +26,7 @@ static int explain(const char *uri) {
         fprintf(stderr, "mlrace explain: %s\n", err.message);
         return MR_EXIT_FAILED;
     }
-    mr_status status = mr_model_choose_engine(model, &err);
+    mr_status status = mr_model_choose_engine(model, NULL, &err);
     struct mr_buf text;
     mr_buf_init(&text, model->arena);
     mr_model_describe(model, &text);

@@ -238,7 +238,7 @@ int mr_cli_predict(int argc, char **argv) {
     struct mr_model *model;
     int input;
     if (open_input(config.input_path, &input, &err) != MR_OK) return fail(&err);
-    if (mr_model_load(config.model_uri, &model, &err) != MR_OK) return fail(&err);
+    if (mr_model_load(config.model_uri, NULL, &model, &err) != MR_OK) return fail(&err);
     mr_status status = score(&config, model, input, &err);
     mr_model_free(model);
     if (input != STDIN_FILENO) close(input);

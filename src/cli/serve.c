@@ -228,7 +228,7 @@ static int serve(const struct config *config) {
 
     struct mr_error err = {0};
     struct mr_model *model;
-    if (mr_model_load(config->model_uri, &model, &err) != MR_OK) {
+    if (mr_model_load(config->model_uri, NULL, &model, &err) != MR_OK) {
         mr_log_error("%s", err.message);
         return MR_EXIT_FAILED;
     }

@@ -12,13 +12,6 @@
 #include "schema/signature.h"
 #include "schema/table.h"
 
-/* Body formats. */
-typedef enum mr_format {
-    MR_FORMAT_JSON,   /* application/json */
-    MR_FORMAT_CSV,    /* text/csv, application/csv */
-    MR_FORMAT_PARQUET /* application/vnd.apache.parquet: raw lane only */
-} mr_format;
-
 /* Which format a Content-Type header asks for. content_type: the header's value; size 0 = none.
  * Media types and charset names are compared without case; an empty parameter is ignored.
  * returns  MR_OK; MR_E_MEDIA_TYPE with the types that would do; MR_E_BAD_REQUEST: no header */

@@ -1,9 +1,11 @@
 /* The seam between a model and what evaluates it.
  *
  * An engine says in `probe` whether it can reproduce the original library on a model, and why
- * (not). `load` gives an immutable model that all threads share; `predict` may run on many threads
- * at once. An engine never answers approximately: what it cannot reproduce it refuses in `probe`.
- * Callers go through the mr_engine_* functions below; nobody else touches a slot. */
+ * (not). `load` gives a model that all threads share. A native engine answers in `predict`, at
+ * once, on the caller's thread, and many threads may call it; an engine that has others work for it
+ * answers calls later (`ask`). An engine never answers approximately: what it cannot reproduce it
+ * refuses in `probe`. Callers go through the mr_engine_* functions below; nobody else touches a
+ * slot. */
 #ifndef MR_ENGINE_ENGINE_H
 #define MR_ENGINE_ENGINE_H
 
@@ -13,8 +15,40 @@
 #include "schema/signature.h"
 #include "schema/table.h"
 
+/* How the Python engine runs its workers. Strings are borrowed and must outlive the engine. */
+struct mr_python_options {
+    const char *interpreter;  /* NULL: python3, else python, from PATH */
+    const char *package_path; /* folder that holds the Python package mlrace */
+    const char *env_manager;  /* "local", "virtualenv", "uv", "conda"; NULL: the interpreter's own
+                                 packages when they satisfy the model's requirements, else fail */
+    bool installs_mlflow;     /* --install-mlflow */
+    bool is_offline;          /* building an environment must not use the network */
+    const char *wheel_dir;    /* where wheels lie for that; NULL: none */
+    const char *const *pip_overrides; /* --pip-requirements-override: n_pip_overrides of them */
+    size_t n_pip_overrides;
+    const char *const *variables; /* --env: "KEY=VALUE", n_variables of them */
+    size_t n_variables;
+    unsigned n_workers;  /* worker processes; 0: the CPU limit */
+    unsigned timeout_ms; /* for an answer, from the time a call is asked; 0: none */
+    /* Told once when loading has ended, on a thread of the engine: err is NULL when ready. May be
+     * NULL itself. */
+    void (*loaded)(void *ctx, const struct mr_error *err);
+    void *ctx;
+};
+
+typedef enum mr_engine_choice {
+    MR_ENGINE_AUTO,   /* native when one can, else Python */
+    MR_ENGINE_NATIVE, /* native or an error */
+    MR_ENGINE_PYTHON
+} mr_engine_choice;
+
+struct mr_engine_options {
+    mr_engine_choice choice;
+    struct mr_python_options python;
+};
+
 /* What is known of a model before an engine is chosen. Borrowed by probe and load; engines copy
- * what they keep. */
+ * what they keep, but for the options' strings. */
 struct mr_model_source {
     struct mr_str flavor;  /* the loader module behind python_function: "mlflow.sklearn" */
     const char *path;      /* folder of MLmodel */
@@ -23,6 +57,7 @@ struct mr_model_source {
         serialization_format; /* sklearn: "skops", "cloudpickle", "pickle"; size 0: none */
     struct mr_str predict_fn; /* "predict", "predict_proba", ... */
     const struct mr_signature *signature;
+    const struct mr_engine_options *options;
 };
 
 struct mr_probe {
@@ -30,23 +65,59 @@ struct mr_probe {
     char reason[512]; /* one sentence: why it can, or why not */
 };
 
+/* A question to an engine, from mr_engine_ask to its answer. In the request's arena, which is the
+ * engine's while the call is under way. */
+struct mr_call {
+    /* Set by the caller. */
+    const struct mr_input *input; /* enforced, or MR_INPUT_RAW */
+    struct mr_arena *arena;
+    bool wants_stream; /* answer in chunks if the model can */
+    /* Both on any thread, none after mr_engine_cancel returned true. chunk: a part of a streamed
+     * answer, as JSON text that lives for the call; false when it cannot be taken, which ends the
+     * call by `done` with MR_E_NO_MEMORY. done: once, the last; status says what came. */
+    bool (*chunk)(struct mr_call *call, struct mr_str json);
+    void (*done)(struct mr_call *call);
+    void *ctx; /* the caller's */
+
+    /* Set by the engine. */
+    mr_status status;
+    struct mr_output output; /* MR_OK: in the arena or in the model */
+    struct mr_error err;     /* status is not MR_OK */
+    void *state;             /* private to the engine */
+};
+
+typedef enum mr_engine_state {
+    MR_ENGINE_LOADING, /* not yet, or not at the moment: nobody lives who could answer */
+    MR_ENGINE_READY,
+    MR_ENGINE_FAILED /* loading failed, for good */
+} mr_engine_state;
+
 /* A loaded model; private to its engine. */
 struct mr_engine_model;
 
 struct mr_engine_ops {
     const char *name;
+    bool is_native; /* answers by `predict`; else by `ask` */
     /* Fills *probe; an unreadable file is score 0 with the reason. */
     void (*probe)(const struct mr_model_source *source, struct mr_probe *probe);
-    /* MR_OK, MR_E_FORMAT, MR_E_IO, MR_E_UNSUPPORTED, MR_E_NO_MEMORY. On error *out is untouched. */
+    /* MR_OK, MR_E_FORMAT, MR_E_IO, MR_E_UNSUPPORTED, MR_E_NO_MEMORY. On error *out is untouched.
+     * An engine that is not native may go on loading afterwards: see `state`. */
     mr_status (*load)(const struct mr_model_source *source, struct mr_engine_model **out,
                       struct mr_error *err);
     /* Append a line or more for `mlrace explain`. */
     void (*describe)(const struct mr_engine_model *model, struct mr_buf *buf);
-    /* input: enforced. out: filled, lives in the arena or in the model.
+    void (*unload)(struct mr_engine_model *model);
+
+    /* Native. input: enforced. out: filled, lives in the arena or in the model.
      * MR_E_BAD_REQUEST: the original library would raise on this input. */
     mr_status (*predict)(const struct mr_engine_model *model, const struct mr_input *input,
                          struct mr_arena *arena, struct mr_output *out, struct mr_error *err);
-    void (*unload)(struct mr_engine_model *model);
+
+    /* Not native: see the functions below. */
+    void (*ask)(struct mr_engine_model *model, struct mr_call *call);
+    bool (*cancel)(struct mr_engine_model *model, struct mr_call *call);
+    void (*pause)(struct mr_engine_model *model, struct mr_call *call, bool is_paused);
+    mr_engine_state (*state)(const struct mr_engine_model *model);
 };
 
 /* An engine with a model in it: what a server holds. */
@@ -56,17 +127,35 @@ struct mr_engine {
     char reason[512]; /* why this engine was chosen */
 };
 
-/* Probe all engines and load the best.
+/* Probe all engines that the options allow and load the best.
  * returns  MR_OK; MR_E_UNSUPPORTED with each engine's reason when none can; load's errors */
 MR_MUST_CHECK mr_status mr_engine_choose(const struct mr_model_source *source,
                                          struct mr_engine *out, struct mr_error *err);
 
+/* Answer at once; for native engines. */
 MR_MUST_CHECK mr_status mr_engine_predict(const struct mr_engine *engine,
                                           const struct mr_input *input, struct mr_arena *arena,
                                           struct mr_output *out, struct mr_error *err);
 
+bool mr_engine_is_native(const struct mr_engine *engine);
+
+/* Ask; call->done tells the answer, from a native engine before this returns, from others on a
+ * thread of theirs, maybe before this returns.  threads: any */
+void mr_engine_ask(const struct mr_engine *engine, struct mr_call *call);
+
+/* Withdraw a call that is no longer wanted.  threads: any
+ * returns  true: neither chunk nor done will be called, and the arena is the caller's again;
+ *          false: done is being called, or was */
+bool mr_engine_cancel(const struct mr_engine *engine, struct mr_call *call);
+
+/* Hold back the chunks of a streamed answer, or let them come again: a hint. */
+void mr_engine_pause(const struct mr_engine *engine, struct mr_call *call, bool is_paused);
+
+mr_engine_state mr_engine_state_of(const struct mr_engine *engine);
+
 void mr_engine_describe(const struct mr_engine *engine, struct mr_buf *buf);
 
-void mr_engine_unload(struct mr_engine *engine); /* zeroed engine is allowed */
+/* No call may be under way. Zeroed engine is allowed. */
+void mr_engine_unload(struct mr_engine *engine);
 
 #endif

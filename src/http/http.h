@@ -38,11 +38,51 @@ struct mr_http_response {
     const char *content_type; /* NULL: no Content-Type header */
     struct mr_str body;       /* in the request's arena, or static; left out for HEAD and 204 */
     struct mr_str location;   /* of a redirect, in the arena or static; size 0: none */
+    bool is_stream;           /* of a suspended request: the body is what mr_http_stream_add adds */
+    unsigned retry_after_s;   /* with a 503: value of Retry-After; 0: none */
 };
 
-/* Answer a request. Runs on an I/O thread, many at once; must not block for long. */
+/* Answer a request. Runs on an I/O thread, many at once; must not block for long. A handler that
+ * has others work on the answer calls mr_http_suspend and returns; *response is not looked at then.
+ */
 typedef void (*mr_http_handler)(void *ctx, struct mr_http_request *request,
                                 struct mr_http_response *response);
+
+/* A request whose answer comes later. */
+struct mr_http_pending;
+
+struct mr_http_pending_ops {
+    /* After mr_http_resume, on the connection's thread: fill in the response. The request is as it
+     * was in the handler. */
+    void (*answer)(void *job, struct mr_http_request *request, struct mr_http_response *response);
+    /* The client has closed the connection, or the server stops. On the connection's thread.
+     * true: nobody will use the pending request or its arena again, which are freed at once;
+     * false: mr_http_resume (of a stream: mr_http_stream_end) has been called or is on its way. */
+    bool (*cancel)(void *job);
+    /* A stream's bytes have been sent but for a few. On the connection's thread. NULL: not told. */
+    void (*drained)(void *job);
+};
+
+/* Answer later: once, from within a handler. ops and job must stay valid until `answer` has run or
+ * `cancel` was true, those of a stream until it has ended.
+ * returns  what to give to mr_http_resume, in the request's arena; NULL: no memory, answer now */
+struct mr_http_pending *mr_http_suspend(struct mr_http_request *request,
+                                        const struct mr_http_pending_ops *ops, void *job);
+
+/* The answer is there: have ops->answer called. Once.
+ * threads  any, also the handler's before it returns; the request's arena is the connection's
+ *          again */
+void mr_http_resume(struct mr_http_pending *pending);
+
+/* A response in pieces: `answer` sets response->is_stream. Pieces may be added as soon as the
+ * request is suspended; they are sent after `answer` has run, as HTTP/1.1 chunks, to HTTP/1.0
+ * clients up to the end of the connection. Adding copies. With mr_http_stream_end `job` is done
+ * with; between `answer` and it the arena is not to be used.
+ * n_unsent  bytes that wait to be sent; a producer that sees many of them waits for ops->drained
+ * returns   false: no memory, the piece is lost: end the stream
+ * threads   any */
+bool mr_http_stream_add(struct mr_http_pending *pending, struct mr_str piece, size_t *n_unsent);
+void mr_http_stream_end(struct mr_http_pending *pending);
 
 struct mr_http_route {
     const char *method; /* "GET" also answers HEAD */
@@ -81,8 +121,8 @@ MR_MUST_CHECK mr_status mr_http_start(const struct mr_http_options *options,
 uint16_t mr_http_port(const struct mr_http_server *server);
 
 /* Stop accepting, close idle connections, let requests whose first byte has arrived finish (at most
- * drain_ms; their responses say `Connection: close`), cut off the rest, free everything. A handler
- * is waited for however long it runs.
+ * drain_ms; their responses say `Connection: close`), cancel and cut off the rest, free everything. A
+ * handler is waited for however long it runs.
  * threads  any but a handler's, once */
 void mr_http_stop(struct mr_http_server *take_server, unsigned drain_ms);
 

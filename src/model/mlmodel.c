@@ -106,6 +106,12 @@ static mr_status read_document(yaml_document_t *doc, struct mr_arena *arena, str
     MR_TRY(read_text(doc, signature, "inputs", arena, &out->inputs_json, err));
     MR_TRY(read_text(doc, signature, "outputs", arena, &out->outputs_json, err));
     MR_TRY(read_text(doc, signature, "params", arena, &out->params_json, err));
+    static const char *const hint_keys[] = {"is_signature_from_type_hint", "type_hint_from_example"};
+    for (size_t i = 0; i < 2; i++) {
+        struct mr_str flag = {0};
+        MR_TRY(read_text(doc, root, hint_keys[i], arena, &flag, err));
+        out->has_type_hints |= mr_str_is(flag, "true");
+    }
     return read_text(doc, root, "mlflow_version", arena, &out->mlflow_version, err);
 }
 

@@ -5,6 +5,8 @@
 #ifndef MR_MODEL_MLMODEL_H
 #define MR_MODEL_MLMODEL_H
 
+#include <stdbool.h>
+
 #include "base/arena.h"
 #include "base/status.h"
 #include "base/str.h"
@@ -20,6 +22,8 @@ struct mr_mlmodel {
     struct mr_str inputs_json;
     struct mr_str outputs_json;
     struct mr_str params_json;
+    bool has_type_hints; /* the signature comes from predict's type hints, which MLflow checks
+                            itself: is_signature_from_type_hint or type_hint_from_example */
     struct mr_str mlflow_version;
 };
 

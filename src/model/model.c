@@ -76,7 +76,8 @@ mr_status mr_model_read(const char *uri, struct mr_model **out, struct mr_error 
     return status;
 }
 
-mr_status mr_model_choose_engine(struct mr_model *model, struct mr_error *err) {
+mr_status mr_model_choose_engine(struct mr_model *model, const struct mr_engine_options *options,
+                                 struct mr_error *err) {
     const struct mr_mlmodel *mlmodel = &model->mlmodel;
     struct mr_buf data_path;
     mr_buf_init(&data_path, model->arena);
@@ -90,14 +91,16 @@ mr_status mr_model_choose_engine(struct mr_model *model, struct mr_error *err) {
         .serialization_format = mlmodel->serialization_format,
         .predict_fn = mlmodel->predict_fn,
         .signature = &model->signature,
+        .options = options,
     };
     return mr_engine_choose(&source, &model->engine, err);
 }
 
-mr_status mr_model_load(const char *uri, struct mr_model **out, struct mr_error *err) {
+mr_status mr_model_load(const char *uri, const struct mr_engine_options *options,
+                        struct mr_model **out, struct mr_error *err) {
     struct mr_model *model;
     MR_TRY(mr_model_read(uri, &model, err));
-    mr_status status = mr_model_choose_engine(model, err);
+    mr_status status = mr_model_choose_engine(model, options, err);
     if (status == MR_OK) {
         *out = model;
     } else {

@@ -24,12 +24,16 @@ struct mr_model {
 MR_MUST_CHECK mr_status mr_model_read(const char *uri, struct mr_model **out, struct mr_error *err);
 
 /* Choose an engine for a model that was read, and load the model into it. Once per model.
+ * options  NULL: any engine but Python's; must outlive the model
  * returns  MR_OK; MR_E_UNSUPPORTED when no engine can evaluate it, with each engine's reason;
  *          MR_E_FORMAT, MR_E_IO, MR_E_NO_MEMORY */
-MR_MUST_CHECK mr_status mr_model_choose_engine(struct mr_model *model, struct mr_error *err);
+MR_MUST_CHECK mr_status mr_model_choose_engine(struct mr_model *model,
+                                               const struct mr_engine_options *options,
+                                               struct mr_error *err);
 
 /* Both of the above. */
-MR_MUST_CHECK mr_status mr_model_load(const char *uri, struct mr_model **out, struct mr_error *err);
+MR_MUST_CHECK mr_status mr_model_load(const char *uri, const struct mr_engine_options *options,
+                                      struct mr_model **out, struct mr_error *err);
 
 void mr_model_free(struct mr_model *model); /* NULL is allowed */
 

@@ -247,6 +247,7 @@ mr_status mr_enforce_params(const struct mr_signature *signature, yyjson_val *pa
     }
     MR_TRY(convert_given(signature, given, n_given, arena, items, err));
     out->n = signature->n_params;
+    out->n_given = n_given;
     out->items = items;
     return MR_OK;
 }

@@ -28,12 +28,14 @@ struct mr_column {
     const void *values;
     const int64_t *offsets;
     const char *bytes;
+    bool is_object; /* MR_STRING: pandas holds it as Python objects, not as its `str` dtype */
 };
 
 struct mr_table {
     int64_t n_rows;
     size_t n_cols;
     struct mr_column *columns; /* in the order the model gets them */
+    const struct mr_column *index; /* the row labels, MR_INT64 or MR_STRING; NULL: 0, 1, 2, ... */
     /* -1: no row is labelled 0, or more than one. Labels count from 0 unless a request gives
      * others; only signatures of tensors ask. */
     int64_t row_of_label_0;
@@ -60,14 +62,22 @@ struct mr_param {
 
 struct mr_params {
     size_t n;
+    size_t n_given; /* the first ones: from the request; the rest are defaults */
     const struct mr_param *items;
 };
+
+/* Formats of a request's body. */
+typedef enum mr_format {
+    MR_FORMAT_JSON,   /* application/json */
+    MR_FORMAT_CSV,    /* text/csv, application/csv */
+    MR_FORMAT_PARQUET /* application/vnd.apache.parquet */
+} mr_format;
 
 typedef enum mr_input_kind {
     MR_INPUT_TABLE,   /* a DataFrame */
     MR_INPUT_TENSOR,  /* one ndarray: tensors[0] */
     MR_INPUT_TENSORS, /* a dict of ndarrays */
-    MR_INPUT_RAW      /* only MLflow's own code can type it: `body` as it came */
+    MR_INPUT_RAW      /* only MLflow's own code can type it: the body as it came */
 } mr_input_kind;
 
 /* What a request asks the model: the result of decoding, then of schema enforcement. */
@@ -77,13 +87,28 @@ struct mr_input {
     struct mr_tensor *tensors;
     size_t n_tensors;
     struct mr_params params;
-    const char *raw_reason; /* MR_INPUT_RAW: a phrase that says why, for logs and errors */
+    /* MR_INPUT_RAW */
+    const char *raw_reason; /* a phrase that says why, for logs and errors */
+    mr_format raw_format;
+    struct mr_str raw_body;
 };
+
+typedef enum mr_output_kind {
+    MR_OUTPUT_TENSOR,  /* nested lists */
+    MR_OUTPUT_RECORDS, /* a list of objects, one a row: DataFrame.to_dict(orient="records") */
+    MR_OUTPUT_JSON     /* JSON text that Python wrote */
+} mr_output_kind;
 
 /* What a model answers. */
 struct mr_output {
+    mr_output_kind kind;
     struct mr_tensor tensor;
-    bool is_bare; /* not to be wrapped in {"predictions": ...} */
+    struct mr_table records; /* columns of numbers and booleans; each name is JSON text, with its
+                                quotes: "\"x\"" */
+    struct mr_str json;      /* the predictions; with an http_status that is an error, the whole
+                                body */
+    int http_status;         /* 0: 200; else what a model's own exception asks for */
+    bool is_bare;            /* not to be wrapped in {"predictions": ...} */
 };
 
 /* Zeroed columns; MR_E_NO_MEMORY or MR_E_TOO_LARGE when the arena says so. */

@@ -74,6 +74,7 @@ static mr_status predict(const struct mr_engine_model *model, const struct mr_in
 
 const struct mr_engine_ops mr_linear_engine = {
     .name = "linear",
+    .is_native = true,
     .probe = probe,
     .load = mr_linear_build,
     .describe = describe,

@@ -1,0 +1,80 @@
+/* The bytes of the worker protocol (docs/internals/worker-protocol.md): headers, requests, results.
+ *
+ * Pure functions on memory; who sends it is channel.h's matter. What comes from a worker is as
+ * untrusted as what comes from a client: every offset, size and enum is checked. */
+#ifndef MR_ENGINE_PYPROC_WIRE_H
+#define MR_ENGINE_PYPROC_WIRE_H
+
+#include "schema/table.h"
+
+#define MR_WIRE_VERSION 1
+#define MR_WIRE_MAGIC 0x3157524Du /* "MRW1" */
+#define MR_WIRE_HEADER_BYTES ((size_t)32)
+#define MR_WIRE_MAX_DATAGRAM_BYTES ((size_t)65536)
+#define MR_WIRE_MAX_FDS 2
+
+typedef enum mr_wire_type {
+    MR_WIRE_PREDICT = 1,
+    MR_WIRE_CANCEL = 2,
+    MR_WIRE_PAUSE = 3,
+    MR_WIRE_RESUME = 4,
+    MR_WIRE_FORK = 5,
+    MR_WIRE_LOADED = 16,
+    MR_WIRE_FAILED = 17,
+    MR_WIRE_FORKED = 18,
+    MR_WIRE_EXITED = 19,
+    MR_WIRE_RESULT = 20,
+    MR_WIRE_CHUNK = 21,
+    MR_WIRE_END = 22
+} mr_wire_type;
+
+struct mr_wire_header {
+    mr_wire_type type;
+    bool is_in_memfd; /* the payload is; else it follows the header */
+    uint64_t id;
+    uint64_t payload_size; /* bytes */
+    uint32_t n_fds;
+};
+
+/* Write a header's MR_WIRE_HEADER_BYTES. */
+void mr_wire_write_header(const struct mr_wire_header *header, void *to);
+
+/* Read the header of a datagram of size bytes from a worker or host.
+ * returns  MR_OK: of a known type that a Python process may send, and a payload that is not in a
+ *          memfd fills the rest exactly; MR_E_FORMAT with what is wrong */
+MR_MUST_CHECK mr_status mr_wire_read_header(const void *datagram, size_t size,
+                                            struct mr_wire_header *out, struct mr_error *err);
+
+struct mr_wire_request_options {
+    bool wants_stream;
+    bool is_nan_literal; /* NaN as MLflow writes it; else null */
+};
+
+/* The layout of a request, computed before it is written: so that it can be written once, to where
+ * it is sent from. */
+struct mr_wire_request;
+
+/* Whether the protocol can carry an input; false: *reason is a phrase that says why, and the body
+ * must go raw. (A column of JSON values, say.) */
+bool mr_wire_can_carry(const struct mr_input *input, const char **reason);
+
+/* Lay a request out. input: one that can be carried, borrowed until it is written.
+ * out      in the arena; *size: how many bytes it takes
+ * returns  MR_OK, MR_E_TOO_LARGE, MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_wire_plan_request(const struct mr_input *input,
+                                             const struct mr_wire_request_options *options,
+                                             struct mr_arena *arena, struct mr_wire_request **out,
+                                             size_t *size, struct mr_error *err);
+
+/* Write all of its bytes; `to` has as many as planned and is 64-byte aligned or not. */
+void mr_wire_write_request(const struct mr_wire_request *request, void *to);
+
+/* Read the payload of a RESULT; copies what it keeps into the arena.
+ * out      MR_OK: all but is_bare's effect is in it; records hold at least one column
+ * returns  MR_OK, also for an error that the model raised (http_status is not 0); MR_E_FORMAT with
+ *          what is wrong; MR_E_TOO_LARGE, MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_wire_read_result(const void *payload, size_t size,
+                                            struct mr_arena *arena, struct mr_output *out,
+                                            struct mr_error *err);
+
+#endif
