@@ -121,9 +121,8 @@ MR_MUST_CHECK mr_status mr_http_start(const struct mr_http_options *options,
 uint16_t mr_http_port(const struct mr_http_server *server);
 
 /* Stop accepting, close idle connections, let requests whose first byte has arrived finish (at most
- * drain_ms; their responses say `Connection: close`), cancel and cut off the rest, free everything. A
- * handler is waited for however long it runs.
- * threads  any but a handler's, once */
+ * drain_ms; their responses say `Connection: close`), cancel and cut off the rest, free everything.
+ * A handler is waited for however long it runs. threads  any but a handler's, once */
 void mr_http_stop(struct mr_http_server *take_server, unsigned drain_ms);
 
 #endif

@@ -106,7 +106,8 @@ static mr_status read_document(yaml_document_t *doc, struct mr_arena *arena, str
     MR_TRY(read_text(doc, signature, "inputs", arena, &out->inputs_json, err));
     MR_TRY(read_text(doc, signature, "outputs", arena, &out->outputs_json, err));
     MR_TRY(read_text(doc, signature, "params", arena, &out->params_json, err));
-    static const char *const hint_keys[] = {"is_signature_from_type_hint", "type_hint_from_example"};
+    static const char *const hint_keys[] = {"is_signature_from_type_hint",
+                                            "type_hint_from_example"};
     for (size_t i = 0; i < 2; i++) {
         struct mr_str flag = {0};
         MR_TRY(read_text(doc, root, hint_keys[i], arena, &flag, err));

@@ -34,7 +34,7 @@ struct mr_column {
 struct mr_table {
     int64_t n_rows;
     size_t n_cols;
-    struct mr_column *columns; /* in the order the model gets them */
+    struct mr_column *columns;     /* in the order the model gets them */
     const struct mr_column *index; /* the row labels, MR_INT64 or MR_STRING; NULL: 0, 1, 2, ... */
     /* -1: no row is labelled 0, or more than one. Labels count from 0 unless a request gives
      * others; only signatures of tensors ask. */
