@@ -5,10 +5,10 @@ PORT ?= 5000
 SECONDS_EACH ?= 60
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test test-large unit sanitize tsan bench fuzz format lint clean
+.PHONY: help build demo test test-large unit sanitize tsan bench bench-python fuzz format lint clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-11s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
 
 build: ## build/mlrace, a release build
 	@scripts/bootstrap build
@@ -46,6 +46,13 @@ bench: ## compare with nginx and with mlflow models serve; writes docs/benchmark
 	@scripts/venv
 	@scripts/build release mlrace
 	.venv/bin/python bench/run.py
+
+bench-python: ## compare models that run in Python with mlflow models serve; writes docs/benchmarks-python.md
+	@scripts/bootstrap bench
+	@scripts/venv
+	@scripts/build release mlrace
+	.venv/bin/pip install --quiet -r bench/requirements.txt
+	.venv/bin/python bench/python_models.py
 
 fuzz: ## run each fuzz target for SECONDS_EACH=60 seconds
 	@scripts/bootstrap fuzz

@@ -10,24 +10,29 @@ machine and versions, to docs/benchmarks.md.
 
 import argparse
 import contextlib
-import http.client
-import json
 import os
 import pathlib
-import platform
-import re
-import signal
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-MODEL = ROOT / "examples/iris/model"
+from measure import (
+    ROOT,
+    free_port,
+    load,
+    machine,
+    median,
+    mlflow_command,
+    mlrace_command,
+    output,
+    ratio,
+    rss_mb,
+    running,
+)
+
+MODEL, BODY = ROOT / "examples/iris/model", ROOT / "bench/one_row.json"
 ANSWER = b'{"predictions": [0]}'
-SERVER_CORE, LOAD_CORE = "0", "1"
 # What issue and documentation promise.
 MIN_RATIO_TO_NGINX, MAX_START_MS, MAX_RSS_MB = 0.8, 30, 20
 
@@ -44,107 +49,10 @@ http {{
 """
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def mlrace_command(port):
-    return [ROOT / "build/mlrace", "serve", "-m", MODEL, "-p", port, "-w", 1]
-
-
-def mlflow_command(port):
-    mlflow = pathlib.Path(sys.executable).parent / "mlflow"
-    return [mlflow, "models", "serve", "-m", MODEL, "-p", port, "--env-manager", "local"]
-
-
 def nginx_command(port, folder):
     config = pathlib.Path(folder) / "nginx.conf"
     config.write_text(NGINX_CONF.format(folder=folder, port=port, answer=ANSWER.decode()))
     return [output(ROOT / "scripts/nginx"), "-p", folder, "-c", config, "-e", f"{folder}/error"]
-
-
-def output(*command):
-    result = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
-    return (result.stdout or result.stderr).strip()
-
-
-@contextlib.contextmanager
-def running(command, port, folder, seconds=120):
-    """The server, pinned to its core, from its first answer on; yields process and seconds."""
-    with open(pathlib.Path(folder) / f"log-{port}", "wb") as log:
-        environment = {
-            **os.environ,
-            "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
-        }
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            ["taskset", "-c", SERVER_CORE, *map(str, command)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=environment,
-            start_new_session=True,
-        )
-    try:
-        while not answers(port):
-            if process.poll() is not None or time.perf_counter() - started > seconds:
-                sys.exit(f"bench: {command[0]} does not answer: {pathlib.Path(log.name).read_text()}")
-            time.sleep(0.0005)
-        yield process, time.perf_counter() - started
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
-
-
-def answers(port):
-    """Whether the one row gets its answer; anything else than silence is an error."""
-    script = (ROOT / "bench/one_row.lua").read_text()
-    body = "".join(re.findall(r"'([^']*)'", script.split("wrk.body")[1].split("function")[0]))
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
-        connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        answer = response.read()
-    except ConnectionRefusedError:
-        return False
-    finally:
-        connection.close()
-    if (response.status, answer) != (200, ANSWER):
-        sys.exit(f"bench: port {port} answers {response.status} {answer!r}")
-    return True
-
-
-def load(port, connections, seconds):
-    """One run of wrk: requests a second, p50 and p99 in microseconds."""
-    text = output(
-        "taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s",
-        "-s", ROOT / "bench/one_row.lua", f"http://127.0.0.1:{port}/invocations",
-    )  # fmt: skip
-    result = json.loads(text.splitlines()[-1])
-    if result["errors"] or not result["requests"]:
-        sys.exit(f"bench: port {port}: {text}")
-    return {
-        "rate": result["requests"] / result["microseconds"] * 1e6,
-        "p50": result["p50_us"],
-        "p99": result["p99_us"],
-    }
-
-
-def rss_mb(process):
-    """Resident memory of a process and all that it started."""
-    pages, wanted = 0, {process.pid}
-    for folder in sorted(pathlib.Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
-        with contextlib.suppress(OSError):
-            parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            if int(folder.name) in wanted or parent in wanted:
-                wanted.add(int(folder.name))
-                pages += int((folder / "statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def measure_starts(folder, repeats):
@@ -152,7 +60,8 @@ def measure_starts(folder, repeats):
     times = []
     for _ in range(repeats):
         port = free_port()
-        with running(mlrace_command(port), port, folder) as (_, seconds):
+        with running(mlrace_command(MODEL, port), port, folder, BODY) as (_, seconds, answer):
+            check(answer)
             times.append(seconds * 1000)
     return times
 
@@ -166,15 +75,17 @@ def measure(options, folder):
             port = free_port()
             command = {
                 "nginx": lambda: nginx_command(port, folder),
-                "mlrace": lambda: mlrace_command(port),
-                "mlflow": lambda: mlflow_command(port),
+                "mlrace": lambda: mlrace_command(MODEL, port),
+                "mlflow": lambda: mlflow_command(MODEL, port),
             }[name]()
-            process, seconds = stack.enter_context(running(command, port, folder))
+            server = running(command, port, folder, BODY)
+            process, seconds, answer = stack.enter_context(server)
+            check(answer)
             servers[name], start_ms[name] = (process, port), seconds * 1000
         for connections in options.connections:
             for round_ in range(options.rounds + 1):
                 for name, (_, port) in servers.items():
-                    result = load(port, connections, options.seconds)
+                    result = load(port, connections, options.seconds, BODY)
                     if round_:  # the first round only warms up
                         results.setdefault((name, connections), []).append(result)
         for name, (process, _) in servers.items():
@@ -182,34 +93,9 @@ def measure(options, folder):
     return results, memory, start_ms
 
 
-def median(results, key):
-    return statistics.median(result[key] for result in results)
-
-
-def ratio(results, connections, other):
-    pairs = zip(results["mlrace", connections], results[other, connections])
-    return statistics.median(ours["rate"] / theirs["rate"] for ours, theirs in pairs)
-
-
-def machine(load_before):
-    cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    system = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
-    compiler = re.search(
-        r"CMAKE_C_COMPILER:\w+=(.*)", (ROOT / "build/CMakeCache.txt").read_text()
-    )
-    nginx = output(output(ROOT / "scripts/nginx"), "-v")
-    versions = [
-        output(ROOT / "build/mlrace", "--version").split("(")[0].strip(),
-        output(compiler[1], "--version").splitlines()[0],
-        nginx.split(": ")[1],
-        output(sys.executable, "-c", "import mlflow; print('MLflow', mlflow.__version__)"),
-        f"Python {platform.python_version()}",
-    ]
-    return [
-        f"{cpu[1] if cpu else platform.machine()}, {os.cpu_count()} cores, {system}, "
-        f"Linux {platform.release()}; load average before the run {load_before:.1f}",
-        "; ".join(versions),
-    ]
+def check(answer):
+    if answer != ANSWER:
+        sys.exit(f"bench: expected {ANSWER!r}, received {answer!r}")
 
 
 def report(options, results, memory, start_ms, starts):
@@ -225,6 +111,7 @@ def report(options, results, memory, start_ms, starts):
         "Made by `make bench` on " + time.strftime("%Y-%m-%d") + ":",
         "",
         *(f"- {line}" for line in machine(options.load_before)),
+        "- " + output(output(ROOT / "scripts/nginx"), "-v").split(": ")[1],
         "",
         "| connections | server | requests/s | p50 | p99 | mlrace is |",
         "|---:|---|---:|---:|---:|---:|",
@@ -232,7 +119,8 @@ def report(options, results, memory, start_ms, starts):
     for connections in options.connections:
         for name, label in names.items():
             runs = results[name, connections]
-            factor = "" if name == "mlrace" else f"{ratio(results, connections, name):.2f} x"
+            times = ratio(results["mlrace", connections], runs)
+            factor = "" if name == "mlrace" else f"{times:.2f} x"
             lines.append(
                 f"| {connections} | {label} | {median(runs, 'rate'):,.0f} "
                 f"| {median(runs, 'p50') / 1000:.3f} ms | {median(runs, 'p99') / 1000:.3f} ms | {factor} |"
@@ -248,7 +136,7 @@ def report(options, results, memory, start_ms, starts):
     ]
     most = max(options.connections)
     checks = [
-        (ratio(results, most, "nginx"), ">=", MIN_RATIO_TO_NGINX, f"x nginx, {most} connections"),
+        (ratio(results["mlrace", most], results["nginx", most]), ">=", MIN_RATIO_TO_NGINX, f"x nginx, {most} connections"),
         (statistics.median(starts), "<=", MAX_START_MS, "ms from exec to first answer"),
         (memory["mlrace"], "<=", MAX_RSS_MB, "MB after the run"),
     ]

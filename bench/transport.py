@@ -16,6 +16,7 @@ import sys
 import tempfile
 
 import run
+from measure import ROOT, free_port, load, running
 
 CONNECTIONS, ROUNDS, SECONDS = (1, 32), 5, 2
 
@@ -28,23 +29,23 @@ def cpu_ns(pid):
 
 def measure(process, port, connections):
     before = cpu_ns(process.pid)
-    result = run.load(port, connections, SECONDS)
+    result = load(port, connections, SECONDS, run.BODY)
     result["cpu_us"] = (cpu_ns(process.pid) - before) / 1000 / (result["rate"] * SECONDS)
     return result
 
 
 def main():
-    tools = sys.argv[1:] or [str(run.ROOT / "build-gcc/tool_http_echo")]
+    tools = sys.argv[1:] or [str(ROOT / "build-gcc/tool_http_echo")]
     if (os.cpu_count() or 1) < 2:
         sys.exit("bench: needs two cores, one for the servers and one for the load")
     results = {}
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         servers = {}
         for name in ["nginx", *tools]:
-            port = run.free_port()
+            port = free_port()
             echo = [name, f"port={port}"]
             command = run.nginx_command(port, folder) if name == "nginx" else echo
-            servers[name] = (*stack.enter_context(run.running(command, port, folder))[:1], port)
+            servers[name] = (*stack.enter_context(running(command, port, folder, run.BODY))[:1], port)
         for connections in CONNECTIONS:
             for _ in range(ROUNDS):
                 for name, (process, port) in servers.items():

@@ -1,8 +1,13 @@
--- wrk: posts one row of iris as dataframe_split and, at the end, prints one line of JSON.
+-- wrk: posts the JSON file that is named behind `--` and, at the end, prints one line of JSON.
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
-wrk.body = '{"dataframe_split": {"columns": ["sepal length (cm)", "sepal width (cm)", '
-    .. '"petal length (cm)", "petal width (cm)"], "data": [[5.1, 3.5, 1.4, 0.2]]}}'
+
+function init(args)
+    local file = assert(io.open(args[1], "rb"))
+    wrk.body = file:read("*a")
+    file:close()
+    wrk.init(args)
+end
 
 function done(summary, latency)
     local errors = summary.errors
