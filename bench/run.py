@@ -135,8 +135,9 @@ def report(options, results, memory, start_ms, starts):
         "",
     ]
     most = max(options.connections)
+    times_nginx = ratio(results["mlrace", most], results["nginx", most])
     checks = [
-        (ratio(results["mlrace", most], results["nginx", most]), ">=", MIN_RATIO_TO_NGINX, f"x nginx, {most} connections"),
+        (times_nginx, ">=", MIN_RATIO_TO_NGINX, f"x nginx, {most} connections"),
         (statistics.median(starts), "<=", MAX_START_MS, "ms from exec to first answer"),
         (memory["mlrace"], "<=", MAX_RSS_MB, "MB after the run"),
     ]
