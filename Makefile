@@ -5,7 +5,7 @@ PORT ?= 5000
 SECONDS_EACH ?= 60
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test test-large unit sanitize tsan bench bench-python fuzz format lint clean
+.PHONY: help build demo test test-large unit sanitize tsan bench bench-python soak fuzz format lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -53,6 +53,12 @@ bench-python: ## compare models that run in Python with mlflow models serve; wri
 	@scripts/build release mlrace
 	.venv/bin/pip install --quiet -r bench/requirements.txt
 	.venv/bin/python bench/python_models.py
+
+soak: ## a million mixed requests to Python workers: does memory stay flat?
+	@scripts/bootstrap bench
+	@scripts/venv
+	@scripts/build release mlrace
+	.venv/bin/python bench/soak.py
 
 fuzz: ## run each fuzz target for SECONDS_EACH=60 seconds
 	@scripts/bootstrap fuzz
