@@ -26,7 +26,8 @@ static int explain(const char *uri) {
         fprintf(stderr, "mlrace explain: %s\n", err.message);
         return MR_EXIT_FAILED;
     }
-    mr_status status = mr_model_choose_engine(model, NULL, &err);
+    mr_status status = mr_model_find_engine(model, NULL, &err);
+    if (status == MR_OK) status = mr_model_load_engine(model, &err);
     struct mr_buf text;
     mr_buf_init(&text, model->arena);
     mr_model_describe(model, &text);

@@ -12,30 +12,44 @@ static const struct mr_engine_ops *const engines[] = {
 
 #define N_ENGINES (sizeof(engines) / sizeof(*engines))
 
-mr_status mr_engine_choose(const struct mr_model_source *source, struct mr_engine *out,
-                           struct mr_error *err) {
+static void note_refusal(struct mr_engine *engine, const char *reason) {
+    size_t length = strlen(engine->refusals);
+    snprintf(engine->refusals + length, sizeof(engine->refusals) - length, "%s%s",
+             length ? "; " : "", reason);
+}
+
+mr_status mr_engine_find(const struct mr_model_source *source, struct mr_engine *out,
+                         struct mr_error *err) {
     struct mr_engine engine = {0};
     int best_score = 0;
-    char refusals[sizeof(err->message)] = "";
-    mr_engine_choice choice = source->options ? source->options->choice : MR_ENGINE_AUTO;
+    mr_engine_choice choice = source->options ? source->options->choice : MR_ENGINE_NATIVE;
     for (size_t i = 0; i < N_ENGINES; i++) {
         if (choice != MR_ENGINE_AUTO && engines[i]->is_native != (choice == MR_ENGINE_NATIVE)) {
             continue;
         }
         struct mr_probe probe = {0};
         engines[i]->probe(source, &probe);
-        if (probe.score > best_score) {
-            best_score = probe.score;
-            engine.ops = engines[i];
-            memcpy(engine.reason, probe.reason, sizeof(engine.reason));
-        } else if (probe.score == 0) {
-            size_t length = strlen(refusals);
-            snprintf(refusals + length, sizeof(refusals) - length, "%s%s", length ? "; " : "",
-                     probe.reason);
-        }
+        if (probe.score == 0) note_refusal(&engine, probe.reason);
+        if (probe.score <= best_score) continue;
+        best_score = probe.score;
+        engine.ops = engines[i];
+        memcpy(engine.reason, probe.reason, sizeof(engine.reason));
     }
-    if (!engine.ops) return mr_fail(err, MR_E_UNSUPPORTED, "%s", refusals);
-    MR_TRY(engine.ops->load(source, &engine.model, err));
+    if (!engine.ops) return mr_fail(err, MR_E_UNSUPPORTED, "%s", engine.refusals);
+    *out = engine;
+    return MR_OK;
+}
+
+mr_status mr_engine_load(const struct mr_model_source *source, struct mr_engine *engine,
+                         struct mr_error *err) {
+    return engine->ops->load(source, &engine->model, err);
+}
+
+mr_status mr_engine_choose(const struct mr_model_source *source, struct mr_engine *out,
+                           struct mr_error *err) {
+    struct mr_engine engine;
+    MR_TRY(mr_engine_find(source, &engine, err));
+    MR_TRY(mr_engine_load(source, &engine, err));
     *out = engine;
     return MR_OK;
 }
@@ -52,8 +66,16 @@ mr_status mr_engine_predict(const struct mr_engine *engine, const struct mr_inpu
     return engine->ops->predict(engine->model, input, arena, out, err);
 }
 
+bool mr_engine_can_take(const struct mr_engine *engine, const struct mr_input *input,
+                        const char **reason) {
+    if (!engine->ops->is_native) return engine->ops->can_take(input, reason);
+    *reason = input->raw_reason;
+    return input->kind != MR_INPUT_RAW;
+}
+
 void mr_engine_ask(const struct mr_engine *engine, struct mr_call *call) {
     call->err = (struct mr_error){0};
+    call->is_streamed = false;
     call->output = (struct mr_output){0};
     if (engine->ops->is_native) {
         call->status = mr_engine_predict(engine, call->input, call->arena, &call->output,
@@ -81,7 +103,6 @@ void mr_engine_describe(const struct mr_engine *engine, struct mr_buf *buf) {
 }
 
 void mr_engine_unload(struct mr_engine *engine) {
-    if (!engine->ops) return;
-    engine->ops->unload(engine->model);
+    if (engine->model) engine->ops->unload(engine->model);
     *engine = (struct mr_engine){0};
 }

@@ -58,7 +58,7 @@ struct mr_model_source {
         serialization_format; /* sklearn: "skops", "cloudpickle", "pickle"; size 0: none */
     struct mr_str predict_fn; /* "predict", "predict_proba", ... */
     const struct mr_signature *signature;
-    const struct mr_engine_options *options;
+    const struct mr_engine_options *options; /* NULL: MR_ENGINE_NATIVE */
 };
 
 struct mr_probe {
@@ -82,7 +82,8 @@ struct mr_call {
 
     /* Set by the engine. */
     mr_status status;
-    struct mr_output output; /* MR_OK: in the arena or in the model */
+    bool is_streamed;        /* MR_OK: all of the answer came in chunks, maybe none */
+    struct mr_output output; /* MR_OK, not streamed: in the arena or in the model */
     struct mr_error err;     /* status is not MR_OK */
     void *state;             /* private to the engine */
 };
@@ -115,6 +116,7 @@ struct mr_engine_ops {
                          struct mr_arena *arena, struct mr_output *out, struct mr_error *err);
 
     /* Not native: see the functions below. */
+    bool (*can_take)(const struct mr_input *input, const char **reason);
     void (*ask)(struct mr_engine_model *model, struct mr_call *call);
     bool (*cancel)(struct mr_engine_model *model, struct mr_call *call);
     void (*pause)(struct mr_engine_model *model, struct mr_call *call, bool is_paused);
@@ -124,12 +126,21 @@ struct mr_engine_ops {
 /* An engine with a model in it: what a server holds. */
 struct mr_engine {
     const struct mr_engine_ops *ops;
-    struct mr_engine_model *model;
-    char reason[512]; /* why this engine was chosen */
+    struct mr_engine_model *model; /* NULL: not loaded */
+    char reason[512];              /* why this engine was chosen */
+    char refusals[768];            /* why the others cannot, each with its reason; "": none */
 };
 
-/* Probe all engines that the options allow and load the best.
- * returns  MR_OK; MR_E_UNSUPPORTED with each engine's reason when none can; load's errors */
+/* Probe all engines that the options allow and choose the best, without loading the model.
+ * returns  MR_OK; MR_E_UNSUPPORTED with each engine's reason when none can */
+MR_MUST_CHECK mr_status mr_engine_find(const struct mr_model_source *source, struct mr_engine *out,
+                                       struct mr_error *err);
+
+/* Load the model into the engine that was found for it; statuses as for its `load`. */
+MR_MUST_CHECK mr_status mr_engine_load(const struct mr_model_source *source,
+                                       struct mr_engine *engine, struct mr_error *err);
+
+/* Both of the above. On error *out is untouched. */
 MR_MUST_CHECK mr_status mr_engine_choose(const struct mr_model_source *source,
                                          struct mr_engine *out, struct mr_error *err);
 
@@ -140,6 +151,11 @@ MR_MUST_CHECK mr_status mr_engine_predict(const struct mr_engine *engine,
 
 bool mr_engine_is_native(const struct mr_engine *engine);
 
+/* Whether the engine can be asked an input, decoded or raw. false: *reason is a phrase that says
+ * why; of what was decoded the body itself, MR_INPUT_RAW, may do. */
+bool mr_engine_can_take(const struct mr_engine *engine, const struct mr_input *input,
+                        const char **reason);
+
 /* Ask; call->done tells the answer, from a native engine before this returns, from others on a
  * thread of theirs, maybe before this returns.  threads: any */
 void mr_engine_ask(const struct mr_engine *engine, struct mr_call *call);
@@ -149,14 +165,15 @@ void mr_engine_ask(const struct mr_engine *engine, struct mr_call *call);
  *          false: done is being called, or was */
 bool mr_engine_cancel(const struct mr_engine *engine, struct mr_call *call);
 
-/* Hold back the chunks of a streamed answer, or let them come again: a hint. */
+/* Hold back the chunks of a streamed answer, or let them come again: a hint.
+ * threads  any, also from within `chunk` */
 void mr_engine_pause(const struct mr_engine *engine, struct mr_call *call, bool is_paused);
 
 mr_engine_state mr_engine_state_of(const struct mr_engine *engine);
 
 void mr_engine_describe(const struct mr_engine *engine, struct mr_buf *buf);
 
-/* No call may be under way. Zeroed engine is allowed. */
+/* No call may be under way. A zeroed engine, or one that was never loaded, is allowed. */
 void mr_engine_unload(struct mr_engine *engine);
 
 #endif

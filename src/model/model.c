@@ -76,15 +76,15 @@ mr_status mr_model_read(const char *uri, struct mr_model **out, struct mr_error 
     return status;
 }
 
-mr_status mr_model_choose_engine(struct mr_model *model, const struct mr_engine_options *options,
-                                 struct mr_error *err) {
+mr_status mr_model_find_engine(struct mr_model *model, const struct mr_engine_options *options,
+                               struct mr_error *err) {
     const struct mr_mlmodel *mlmodel = &model->mlmodel;
     struct mr_buf data_path;
     mr_buf_init(&data_path, model->arena);
     mr_buf_format(&data_path, "%s/%s", model->path, mlmodel->data.size ? mlmodel->data.data : "");
     mr_buf_char(&data_path, '\0');
     MR_TRY(mr_buf_status(&data_path, err));
-    const struct mr_model_source source = {
+    model->source = (struct mr_model_source){
         .flavor = mlmodel->loader_module,
         .path = model->path,
         .data_path = mlmodel->data.size ? data_path.data : NULL,
@@ -93,14 +93,19 @@ mr_status mr_model_choose_engine(struct mr_model *model, const struct mr_engine_
         .signature = &model->signature,
         .options = options,
     };
-    return mr_engine_choose(&source, &model->engine, err);
+    return mr_engine_find(&model->source, &model->engine, err);
+}
+
+mr_status mr_model_load_engine(struct mr_model *model, struct mr_error *err) {
+    return mr_engine_load(&model->source, &model->engine, err);
 }
 
 mr_status mr_model_load(const char *uri, const struct mr_engine_options *options,
                         struct mr_model **out, struct mr_error *err) {
     struct mr_model *model;
     MR_TRY(mr_model_read(uri, &model, err));
-    mr_status status = mr_model_choose_engine(model, options, err);
+    mr_status status = mr_model_find_engine(model, options, err);
+    if (status == MR_OK) status = mr_model_load_engine(model, err);
     if (status == MR_OK) {
         *out = model;
     } else {
@@ -159,5 +164,8 @@ void mr_model_describe(const struct mr_model *model, struct mr_buf *buf) {
     describe_signature(&model->signature, buf);
     if (!model->engine.ops) return;
     mr_buf_format(buf, "engine:   %s: %s\n", model->engine.ops->name, model->engine.reason);
-    mr_engine_describe(&model->engine, buf);
+    if (!mr_engine_is_native(&model->engine) && model->engine.refusals[0]) {
+        mr_buf_format(buf, "not C:    %s\n", model->engine.refusals);
+    }
+    if (model->engine.model) mr_engine_describe(&model->engine, buf);
 }

@@ -13,6 +13,7 @@ struct mr_model {
     const char *path;       /* folder of MLmodel */
     struct mr_mlmodel mlmodel;
     struct mr_signature signature;
+    struct mr_model_source source; /* what engines were told of it */
     struct mr_engine engine;
 };
 
@@ -23,22 +24,26 @@ struct mr_model {
  * returns  MR_OK; MR_E_NOT_FOUND, MR_E_IO, MR_E_FORMAT, MR_E_UNSUPPORTED, MR_E_NO_MEMORY */
 MR_MUST_CHECK mr_status mr_model_read(const char *uri, struct mr_model **out, struct mr_error *err);
 
-/* Choose an engine for a model that was read, and load the model into it. Once per model.
- * options  NULL: any engine but Python's; must outlive the model
+/* Find an engine for a model that was read. Once per model.
+ * options  NULL: native engines; must outlive the model
  * returns  MR_OK; MR_E_UNSUPPORTED when no engine can evaluate it, with each engine's reason;
- *          MR_E_FORMAT, MR_E_IO, MR_E_NO_MEMORY */
-MR_MUST_CHECK mr_status mr_model_choose_engine(struct mr_model *model,
-                                               const struct mr_engine_options *options,
-                                               struct mr_error *err);
+ *          MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_model_find_engine(struct mr_model *model,
+                                             const struct mr_engine_options *options,
+                                             struct mr_error *err);
 
-/* Both of the above. */
+/* Load the model into the engine that was found. One that is not native may go on loading
+ * afterwards: mr_engine_state_of(&model->engine). MR_E_FORMAT, MR_E_IO, MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_model_load_engine(struct mr_model *model, struct mr_error *err);
+
+/* All of the above. */
 MR_MUST_CHECK mr_status mr_model_load(const char *uri, const struct mr_engine_options *options,
                                       struct mr_model **out, struct mr_error *err);
 
 void mr_model_free(struct mr_model *model); /* NULL is allowed */
 
-/* Append what `mlrace explain` prints: path, flavor, signature, the engine, if one was chosen, and
- * why. */
+/* Append what `mlrace explain` prints: path, flavor, signature, the engine, if one was found, why,
+ * and why not another; what the engine knows of the model, if it is loaded. */
 void mr_model_describe(const struct mr_model *model, struct mr_buf *buf);
 
 #endif

@@ -69,6 +69,23 @@ static void test_iris(void **state) {
     mr_engine_unload(&engine);
 }
 
+static void test_what_a_native_engine_can_take(void **state) {
+    (void)state;
+    struct mr_model_source source = iris_source("predict");
+    struct mr_engine engine = {0};
+    struct mr_error err = {0};
+    assert_int_equal(mr_engine_find(&source, &engine, &err), MR_OK);
+    assert_null(engine.model);
+    const char *reason = NULL;
+    struct mr_input input = {.kind = MR_INPUT_RAW, .raw_reason = "a nested column"};
+    assert_false(mr_engine_can_take(&engine, &input, &reason));
+    assert_string_equal(reason, "a nested column");
+    input.kind = MR_INPUT_TABLE;
+    assert_true(mr_engine_can_take(&engine, &input, &reason));
+    mr_engine_unload(&engine);
+    assert_null(engine.ops);
+}
+
 static void test_refusals(void **state) {
     (void)state;
     struct mr_model_source source = iris_source("score");
@@ -119,6 +136,7 @@ static void test_missing_methods(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_iris),
+        cmocka_unit_test(test_what_a_native_engine_can_take),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_missing_methods),
     };
