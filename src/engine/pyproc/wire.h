@@ -66,11 +66,11 @@ MR_MUST_CHECK mr_status mr_wire_plan_request(const struct mr_input *input,
                                              struct mr_arena *arena, struct mr_wire_request **out,
                                              size_t *size, struct mr_error *err);
 
-/* Write all of its bytes; `to` has as many as planned and is 64-byte aligned or not. */
+/* Write all of its bytes; `to` has as many as planned, at any address. */
 void mr_wire_write_request(const struct mr_wire_request *request, void *to);
 
 /* Read the payload of a RESULT; copies what it keeps into the arena.
- * out      MR_OK: all but is_bare's effect is in it; records hold at least one column
+ * out      records hold at least one column, and their n_nulls are not counted
  * returns  MR_OK, also for an error that the model raised (http_status is not 0); MR_E_FORMAT with
  *          what is wrong; MR_E_TOO_LARGE, MR_E_NO_MEMORY */
 MR_MUST_CHECK mr_status mr_wire_read_result(const void *payload, size_t size,

@@ -68,6 +68,43 @@ static void test_shapes(void **state) {
     tensor_is_written_as(MR_INT64, values, 2, (int64_t[]){0, 2}, false, "{\"predictions\": []}");
 }
 
+static void output_is_written_as(const struct mr_output *output, const char *expected) {
+    struct mr_buf buf;
+    mr_buf_init(&buf, arena);
+    mr_json_encode(output, &(struct mr_encode_options){0}, &buf);
+    mr_buf_char(&buf, '\0');
+    assert_int_equal(mr_buf_status(&buf, NULL), MR_OK);
+    assert_string_equal(buf.data, expected);
+}
+
+/* What json.dump writes of DataFrame.to_dict(orient="records"). */
+static void test_records(void **state) {
+    (void)state;
+    struct mr_column columns[] = {
+        {.name = mr_str_from("\"a\""), .dtype = MR_FLOAT32, .values = (float[]){0.1f, NAN}},
+        {.name = mr_str_from("\"\\u00e9\""), .dtype = MR_BOOL, .values = (uint8_t[]){1, 0}},
+        {.name = mr_str_from("\"0\""), .dtype = MR_UINT64, .values = (uint64_t[]){7, UINT64_MAX}}};
+    struct mr_output output = {.kind = MR_OUTPUT_RECORDS,
+                               .records = {.n_rows = 2, .n_cols = 3, .columns = columns}};
+    output_is_written_as(&output,
+                         "{\"predictions\": [{\"a\": 0.10000000149011612, \"\\u00e9\": true, "
+                         "\"0\": 7}, {\"a\": null, \"\\u00e9\": false, \"0\": "
+                         "18446744073709551615}]}");
+    output.records.n_rows = 0;
+    output_is_written_as(&output, "{\"predictions\": []}");
+}
+
+static void test_json(void **state) {
+    (void)state;
+    struct mr_output output = {.kind = MR_OUTPUT_JSON, .json = mr_str_from("{\"a\": [1]}")};
+    output_is_written_as(&output, "{\"predictions\": {\"a\": [1]}}");
+    output.is_bare = true;
+    output_is_written_as(&output, "{\"a\": [1]}");
+    output.is_bare = false;
+    output.http_status = 418;
+    output_is_written_as(&output, "{\"a\": [1]}");
+}
+
 static void test_error(void **state) {
     (void)state;
     struct mr_error err;
@@ -81,10 +118,8 @@ static void test_error(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dtypes),
-        cmocka_unit_test(test_nan),
-        cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_error),
+        cmocka_unit_test(test_dtypes),  cmocka_unit_test(test_nan),  cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_records), cmocka_unit_test(test_json), cmocka_unit_test(test_error),
     };
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
 }
