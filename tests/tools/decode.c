@@ -1,18 +1,15 @@
 /* Decodes request bodies as the server would and says, as JSON, what a model would be given.
  *
- * Reads a JSON object a line: {"signature": {"inputs": text|null, "params": text|null},
- * "content_type": text, "body": text | "body_b64": base64 text}. Writes one a line: {"error_code",
- * "message"} or {"kind", "columns" | "tensors", "params"}. The differential tests compare it with
- * MLflow's own functions in one Python process. */
+ * Reads a JSON object a line (request.h) and writes one a line: {"error_code", "message"} or
+ * {"kind", "columns" | "tensors", "params"}. The differential tests compare it with MLflow's own
+ * functions in one Python process. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/base64.h"
 #include "base/buf.h"
-#include "codec/decode.h"
 #include "codec/encode.h"
-#include "schema/enforce.h"
+#include "request.h"
 
 static void write_hex(struct mr_str bytes, struct mr_buf *out) {
     mr_buf_char(out, '"');
@@ -135,38 +132,6 @@ static void write_input(const struct mr_input *input, struct mr_buf *out) {
     mr_buf_text(out, "}}");
 }
 
-static struct mr_str text_of(yyjson_val *value) {
-    return (struct mr_str){yyjson_get_str(value), yyjson_get_len(value)};
-}
-
-static mr_status decode(yyjson_val *request, struct mr_arena *arena, struct mr_decoded *decoded,
-                        struct mr_error *err) {
-    yyjson_val *signature_json = yyjson_obj_get(request, "signature");
-    struct mr_signature signature;
-    MR_TRY(mr_signature_read(text_of(yyjson_obj_get(signature_json, "inputs")), (struct mr_str){0},
-                             text_of(yyjson_obj_get(signature_json, "params")), arena, &signature,
-                             err));
-    struct mr_str body = text_of(yyjson_obj_get(request, "body"));
-    yyjson_val *encoded = yyjson_obj_get(request, "body_b64");
-    size_t capacity = (encoded ? yyjson_get_len(encoded) : body.size) + 64;
-    char *copy = mr_arena_zalloc(arena, capacity);
-    if (!copy) return mr_arena_fail(arena, err);
-    if (encoded) {
-        body.size = mr_base64_decode(text_of(encoded), copy);
-    } else if (body.size) {
-        memcpy(copy, body.data, body.size);
-    }
-    mr_format format;
-    MR_TRY(mr_format_find(text_of(yyjson_obj_get(request, "content_type")), &format, err));
-    if (format == MR_FORMAT_CSV) {
-        MR_TRY(mr_csv_decode((struct mr_str){copy, body.size}, &signature, arena, decoded, err));
-    } else {
-        MR_TRY(mr_json_decode(copy, body.size, capacity, &signature, arena, decoded, err));
-    }
-    MR_TRY(mr_enforce_inputs(&signature, &decoded->input, arena, err));
-    return mr_enforce_params(&signature, decoded->params, arena, &decoded->input.params, err);
-}
-
 int main(void) {
     char *line = NULL;
     size_t capacity = 0;
@@ -178,7 +143,7 @@ int main(void) {
         struct mr_error err = {0};
         struct mr_buf out;
         mr_buf_init(&out, arena);
-        if (decode(yyjson_doc_get_root(doc), arena, &decoded, &err) == MR_OK) {
+        if (decode_request(yyjson_doc_get_root(doc), arena, &decoded, &err) == MR_OK) {
             write_input(&decoded.input, &out);
         } else {
             mr_json_encode_error(&err, &out);
