@@ -25,7 +25,8 @@ typedef enum step {
 } step;
 
 struct mr_str mr_http_header(const struct mr_http_request *request, const char *name) {
-    return mr_http_head_find(request->connection, name);
+    const struct mr_http_connection *connection = request->connection;
+    return mr_http_head_find(connection->request_head, name);
 }
 
 static void spend(struct mr_http_loop *loop, size_t bytes) {
@@ -228,17 +229,62 @@ static step answer_without_handler(struct mr_http_connection *connection,
 static step dispatch(struct mr_http_connection *connection, struct mr_http_head *head) {
     struct mr_http_found found = connection->found;
     if (found.status != 200) return answer_without_handler(connection, head, found);
-    struct mr_http_request request = {.method = head->method,
-                                      .path = mr_str_from(found.route->path),
-                                      .body = connection->body,
-                                      .body_size = connection->body_size,
-                                      .body_capacity = connection->body_capacity,
-                                      .arena = connection->arena,
-                                      .connection = head};
+    connection->request_head = head;
+    connection->request = (struct mr_http_request){.method = head->method,
+                                                   .path = mr_str_from(found.route->path),
+                                                   .body = connection->body,
+                                                   .body_size = connection->body_size,
+                                                   .body_capacity = connection->body_capacity,
+                                                   .arena = connection->arena,
+                                                   .connection = connection};
     struct mr_http_response response = {.status = 200};
-    found.route->handler(connection->loop->options->ctx, &request, &response);
-    return respond(connection, &response, (struct mr_str){NULL, 0});
+    found.route->handler(connection->loop->options->ctx, &connection->request, &response);
+    if (!connection->suspended) return respond(connection, &response, (struct mr_str){NULL, 0});
+    mr_http_pending_park(connection->suspended);
+    mr_http_loop_move(connection, MR_HTTP_WAIT);
+    return STEP_NEXT; /* maybe it was resumed by then */
 }
+
+/* ---- Requests that are answered later ---- */
+
+static void release_suspended(struct mr_http_connection *connection) {
+    mr_http_pending_deinit(connection->suspended);
+    connection->suspended = NULL;
+}
+
+/* Who has closed its side of the connection is gone, as for nginx and Go's net/http: nobody would
+ * notice else that a client has given up. An answer that is there is sent even so. */
+static step wait_on(struct mr_http_connection *connection) {
+    struct mr_http_pending *pending = connection->suspended;
+    if (!mr_http_pending_is_resumed(pending)) {
+        bool is_gone = connection->is_hung_up || connection->is_eof;
+        return is_gone && !pending->is_abandoned ? STEP_CLOSE : STEP_WAIT;
+    }
+    struct mr_http_response response = {.status = 200};
+    pending->ops->answer(pending->job, &connection->request, &response);
+    bool is_wanted = !pending->is_abandoned;
+    release_suspended(connection);
+    return is_wanted ? respond(connection, &response, (struct mr_str){NULL, 0}) : STEP_CLOSE;
+}
+
+/* The connection is over while others work for it. May it be freed? Else it waits for them. */
+static bool abandon(struct mr_http_connection *connection) {
+    struct mr_http_pending *pending = connection->suspended;
+    if (pending->is_abandoned) return false;
+    if (pending->ops->cancel(pending->job)) {
+        release_suspended(connection);
+        return true;
+    }
+    pending->is_abandoned = true;
+    shutdown(connection->fd, SHUT_RDWR);
+    free(connection->pending);
+    connection->pending = NULL;
+    connection->pending_size = connection->pending_capacity = 0;
+    mr_http_loop_move(connection, MR_HTTP_WAIT);
+    return false;
+}
+
+/* ---- Bytes ---- */
 
 /* Make the body's room at least `capacity` bytes plus padding. */
 static bool reserve_body(struct mr_http_connection *connection, size_t capacity) {
@@ -316,19 +362,18 @@ static step read_chunked_body(struct mr_http_connection *connection) {
 }
 
 /* The body is not here yet: keep the head, and make room for the body. */
-static step begin_body(struct mr_http_connection *connection, struct mr_str text) {
+static step begin_body(struct mr_http_connection *connection) {
     struct mr_http_loop *loop = connection->loop;
     struct mr_arena *arena = connection->arena;
     struct mr_http_head *head = mr_arena_alloc(arena, sizeof(*head));
-    char *copy = mr_arena_strdup(arena, text);
+    char *copy = mr_arena_alloc(arena, loop->head.text.size);
     size_t capacity = loop->head.is_chunked ? FIRST_CHUNKED_BYTES
                                             : (size_t)loop->head.content_length;
     if (!head || !copy || !reserve_body(connection, capacity)) {
         (void)mr_arena_fail(arena, &loop->err);
         return refuse(connection);
     }
-    if (mr_http_head_parse((struct mr_str){copy, text.size}, head, &loop->err) != MR_OK)
-        return refuse(connection);
+    mr_http_head_copy(&loop->head, copy, head);
     connection->request_head = head;
     mr_http_chunked_init(&connection->chunked, loop->options->max_header_bytes);
     mr_http_loop_move(connection, MR_HTTP_BODY);
@@ -370,7 +415,7 @@ static step begin_request(struct mr_http_connection *connection, size_t size) {
             connection->is_closing = true;
             return answer_without_handler(connection, head, connection->found);
         }
-        return begin_body(connection, text);
+        return begin_body(connection);
     }
     size_t body_size = (size_t)head->content_length;
     if (!reserve_body(connection, body_size)) {
@@ -441,6 +486,7 @@ static step take_step(struct mr_http_connection *connection) {
     case MR_HTTP_BODY:
         return connection->request_head->is_chunked ? read_chunked_body(connection)
                                                     : read_sized_body(connection);
+    case MR_HTTP_WAIT: return wait_on(connection);
     case MR_HTTP_WRITE: return write_on(connection);
     case MR_HTTP_LINGER: return drop_input(connection);
     case MR_HTTP_N_PHASES: break;
@@ -473,6 +519,7 @@ static bool save_pending(struct mr_http_connection *connection) {
 static bool run(struct mr_http_connection *connection, step next) {
     while (next == STEP_NEXT) next = take_step(connection);
     if (next == STEP_WAIT && save_pending(connection)) return true;
+    if (connection->suspended && !abandon(connection)) return true;
     mr_http_loop_close(connection);
     return false;
 }
@@ -488,13 +535,14 @@ bool mr_http_connection_turn(struct mr_http_connection *connection, uint32_t eve
     return run(connection, STEP_NEXT);
 }
 
+bool mr_http_connection_cut_off(struct mr_http_connection *connection) {
+    return run(connection, STEP_CLOSE);
+}
+
 bool mr_http_connection_expire(struct mr_http_connection *connection) {
     struct mr_http_loop *loop = connection->loop;
     bool is_body = connection->phase == MR_HTTP_BODY;
-    if (!is_body && connection->phase != MR_HTTP_HEAD) {
-        mr_http_loop_close(connection);
-        return false;
-    }
+    if (!is_body && connection->phase != MR_HTTP_HEAD) return run(connection, STEP_CLOSE);
     (void)mr_fail(&loop->err, MR_E_TIMEOUT, "the %s did not arrive whole within %u ms",
                   is_body ? "request body" : "request line and headers",
                   loop->options->read_timeout_ms);

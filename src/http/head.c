@@ -267,6 +267,7 @@ static mr_status judge_framing(struct reader *reader, const struct framing *fram
 mr_status mr_http_head_parse(struct mr_str text, struct mr_http_head *out, struct mr_error *err) {
     struct reader reader = {text.data, text.data + text.size, err};
     struct framing framing = {0};
+    out->text = text;
     out->path = out->query = (struct mr_str){NULL, 0};
     out->expects_continue = out->is_chunked = false;
     out->content_length = 0;
@@ -284,6 +285,27 @@ mr_status mr_http_head_parse(struct mr_str text, struct mr_http_head *out, struc
         out->n_fields++;
     }
     return judge_framing(&reader, &framing, out);
+}
+
+/* The same part of another copy of the text. What lies outside of it stays: the path that the
+ * parser gives a URL without one. */
+static struct mr_str moved(struct mr_str part, struct mr_str from, const char *to) {
+    size_t at = (size_t)((uintptr_t)part.data - (uintptr_t)from.data);
+    return at < from.size ? (struct mr_str){to + at, part.size} : part;
+}
+
+void mr_http_head_copy(const struct mr_http_head *head, char *text, struct mr_http_head *out) {
+    struct mr_str from = head->text;
+    if (from.size) memcpy(text, from.data, from.size);
+    memcpy(out, head, offsetof(struct mr_http_head, fields));
+    out->text = (struct mr_str){text, from.size};
+    out->method = moved(head->method, from, text);
+    out->path = moved(head->path, from, text);
+    out->query = moved(head->query, from, text);
+    for (size_t i = 0; i < head->n_fields; i++) {
+        out->fields[i] = (struct mr_http_field){moved(head->fields[i].name, from, text),
+                                                moved(head->fields[i].value, from, text)};
+    }
 }
 
 struct mr_str mr_http_head_find(const struct mr_http_head *head, const char *name) {

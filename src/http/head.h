@@ -22,6 +22,7 @@ struct mr_http_field {
 
 /* Everything points into the parsed text. */
 struct mr_http_head {
+    struct mr_str text; /* the whole head */
     struct mr_str method;
     struct mr_str path;      /* as sent, still percent-encoded; "*" of `OPTIONS *` */
     struct mr_str query;     /* behind the question mark */
@@ -48,6 +49,10 @@ bool mr_http_is_token_char(char c);
  *          connection can be trusted.  err says which rule was broken, never NULL  */
 MR_MUST_CHECK mr_status mr_http_head_parse(struct mr_str text, struct mr_http_head *out,
                                            struct mr_error *err);
+
+/* Make *out a copy of a parsed head whose text lies in `text`, which has room for head->text.size
+ * bytes. */
+void mr_http_head_copy(const struct mr_http_head *head, char *text, struct mr_http_head *out);
 
 /* The value of the first field of that name, compared without case; size 0 when there is none. */
 struct mr_str mr_http_head_find(const struct mr_http_head *head, const char *name);

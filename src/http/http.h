@@ -17,7 +17,8 @@
 
 struct mr_http_server;
 
-/* One request, complete with its body. Valid until the handler returns. */
+/* One request, complete with its body. Valid until the handler returns; a suspended one, at the
+ * same address, as long as its arena. */
 struct mr_http_request {
     struct mr_str method;
     struct mr_str path; /* the route's */
@@ -53,18 +54,19 @@ struct mr_http_pending;
 
 struct mr_http_pending_ops {
     /* After mr_http_resume, on the connection's thread: fill in the response. The request is as it
-     * was in the handler. */
+     * was in the handler. Also after `cancel` was false, though nobody will see the response. */
     void (*answer)(void *job, struct mr_http_request *request, struct mr_http_response *response);
-    /* The client has closed the connection, or the server stops. On the connection's thread.
-     * true: nobody will use the pending request or its arena again, which are freed at once;
-     * false: mr_http_resume (of a stream: mr_http_stream_end) has been called or is on its way. */
+    /* The client has closed the connection, even if only its sending side, or takes nothing of a
+     * stream, or the server stops. Once at most, on the connection's thread, even while others call
+     * mr_http_resume. true: nobody will use the pending request or its arena again, which are freed
+     * at once; false: mr_http_resume (of a stream: mr_http_stream_end) was called or will be. */
     bool (*cancel)(void *job);
     /* A stream's bytes have been sent but for a few. On the connection's thread. NULL: not told. */
     void (*drained)(void *job);
 };
 
 /* Answer later: once, from within a handler. ops and job must stay valid until `answer` has run or
- * `cancel` was true, those of a stream until it has ended.
+ * `cancel` was true, those of a stream until it has ended; a job in the request's arena does.
  * returns  what to give to mr_http_resume, in the request's arena; NULL: no memory, answer now */
 struct mr_http_pending *mr_http_suspend(struct mr_http_request *request,
                                         const struct mr_http_pending_ops *ops, void *job);
@@ -122,7 +124,8 @@ uint16_t mr_http_port(const struct mr_http_server *server);
 
 /* Stop accepting, close idle connections, let requests whose first byte has arrived finish (at most
  * drain_ms; their responses say `Connection: close`), cancel and cut off the rest, free everything.
- * A handler is waited for however long it runs. threads  any but a handler's, once */
+ * A handler is waited for however long it runs, and so is the resume of a request whose `cancel`
+ * was false. threads  any but a handler's, once */
 void mr_http_stop(struct mr_http_server *take_server, unsigned drain_ms);
 
 #endif

@@ -40,7 +40,8 @@ static void unlink_connection(struct mr_http_connection *connection) {
 static void append_connection(struct mr_http_connection *connection, mr_http_phase phase) {
     struct mr_http_queue *queue = &connection->loop->queues[phase];
     connection->phase = phase;
-    connection->deadline_ms = mr_http_now_ms() + queue->timeout_ms;
+    connection->deadline_ms = phase == MR_HTTP_WAIT ? INT64_MAX
+                                                    : mr_http_now_ms() + queue->timeout_ms;
     connection->previous = queue->last;
     connection->next = NULL;
     if (queue->last) {
@@ -98,7 +99,7 @@ void mr_http_loop_give_arena(struct mr_http_loop *loop, struct mr_arena *arena) 
     loop->free_arenas[loop->n_free_arenas++] = arena;
 }
 
-static void wake(struct mr_http_loop *loop) {
+void mr_http_loop_wake(struct mr_http_loop *loop) {
     uint64_t one = 1;
     ssize_t written = write(loop->wake, &one, sizeof one);
     (void)written; /* fails only when it would count past 2^64: then it is awake */
@@ -117,12 +118,12 @@ void mr_http_loop_add(struct mr_http_loop *loop, int take_fd) {
     connection->next = loop->incoming;
     loop->incoming = connection;
     pthread_mutex_unlock(&loop->lock);
-    wake(loop);
+    mr_http_loop_wake(loop);
 }
 
 void mr_http_loop_drain(struct mr_http_loop *loop, int64_t deadline_ms) {
     atomic_store(&loop->drain_deadline_ms, deadline_ms);
-    wake(loop);
+    mr_http_loop_wake(loop);
 }
 
 static void adopt_incoming(struct mr_http_loop *loop) {
@@ -161,6 +162,16 @@ static void on_wake(struct mr_http_loop *loop) {
     adopt_incoming(loop);
 }
 
+/* Answers that have come. Those that come meanwhile have their turn after the sockets'. */
+static void look_at_posted(struct mr_http_loop *loop) {
+    pthread_mutex_lock(&loop->lock);
+    const struct mr_http_pending *last = loop->last_posted;
+    pthread_mutex_unlock(&loop->lock);
+    const struct mr_http_pending *pending = NULL;
+    while (pending != last && (pending = mr_http_pending_next(loop)))
+        mr_http_connection_turn(pending->connection, 0);
+}
+
 static void expire(struct mr_http_loop *loop) {
     int64_t now = mr_http_now_ms();
     for (int i = 0; i < MR_HTTP_N_PHASES; i++) {
@@ -183,7 +194,8 @@ static bool has_connections(const struct mr_http_loop *loop) {
 
 /* For epoll_wait: until the first deadline, -1 when there is none. */
 static int wait_ms(struct mr_http_loop *loop) {
-    int64_t first = loop->is_draining ? atomic_load(&loop->drain_deadline_ms) : INT64_MAX;
+    bool has_deadline = loop->is_draining && !loop->is_cut_off;
+    int64_t first = has_deadline ? atomic_load(&loop->drain_deadline_ms) : INT64_MAX;
     for (int i = 0; i < MR_HTTP_N_PHASES; i++) {
         struct mr_http_connection *connection = loop->queues[i].first;
         if (connection && connection->deadline_ms < first) first = connection->deadline_ms;
@@ -194,18 +206,42 @@ static int wait_ms(struct mr_http_loop *loop) {
     return left > 60 * 1000 ? 60 * 1000 : (int)left + 1;
 }
 
+/* The drain's deadline: only requests that others work on, and cannot leave, stay. */
+static void cut_off(struct mr_http_loop *loop) {
+    loop->is_cut_off = true;
+    for (int i = 0; i < MR_HTTP_N_PHASES; i++) {
+        struct mr_http_connection *connection = loop->queues[i].first;
+        while (connection) {
+            struct mr_http_connection *next = connection->next;
+            mr_http_connection_cut_off(connection);
+            connection = next;
+        }
+    }
+}
+
 static bool is_drained(struct mr_http_loop *loop) {
     int64_t deadline = atomic_load(&loop->drain_deadline_ms);
     if (!deadline) return false;
     if (!loop->is_draining) begin_drain(loop);
-    return !has_connections(loop) || mr_http_now_ms() >= deadline;
+    if (!loop->is_cut_off && mr_http_now_ms() >= deadline) cut_off(loop);
+    return !has_connections(loop);
+}
+
+/* Sleep until there is something to do. Who posts an answer has to wake a loop only while it says
+ * that it sleeps; it looks at what was posted after it has said so. */
+static int wait_for_events(struct mr_http_loop *loop, struct epoll_event *events) {
+    atomic_store(&loop->is_asleep, true);
+    int timeout_ms = atomic_load(&loop->has_posted) ? 0 : wait_ms(loop);
+    int n = epoll_wait(loop->epoll, events, MAX_EVENTS, timeout_ms);
+    atomic_store_explicit(&loop->is_asleep, false, memory_order_relaxed);
+    return n;
 }
 
 static void *run(void *arg) {
     struct mr_http_loop *loop = arg;
     struct epoll_event events[MAX_EVENTS];
     while (!is_drained(loop)) {
-        int n = epoll_wait(loop->epoll, events, MAX_EVENTS, wait_ms(loop));
+        int n = wait_for_events(loop, events);
         bool is_woken = false;
         for (int i = 0; i < n; i++) {
             if (events[i].data.ptr) {
@@ -215,10 +251,8 @@ static void *run(void *arg) {
             }
         }
         if (is_woken) on_wake(loop);
+        if (atomic_load(&loop->has_posted)) look_at_posted(loop);
         expire(loop);
-    }
-    for (int i = 0; i < MR_HTTP_N_PHASES; i++) {
-        while (loop->queues[i].first) mr_http_loop_close(loop->queues[i].first);
     }
     return NULL;
 }

@@ -1,8 +1,8 @@
 /* One I/O thread: an epoll set and the connections that were dealt to it. Private to src/http.
  *
- * Everything here but `incoming`, `n_connections` and `drain_deadline_ms` belongs to the loop's own
- * thread. A connection is always in exactly one queue, that of its phase. All of one queue wait
- * equally long, so a queue is in order of deadline and the next timeout is at the front of one. */
+ * Everything here but what follows `lock` belongs to the loop's own thread. A connection is always
+ * in exactly one queue, that of its phase. All of one queue wait equally long, so a queue is in
+ * order of deadline and the next timeout is at the front of one. */
 #ifndef MR_HTTP_LOOP_H
 #define MR_HTTP_LOOP_H
 
@@ -12,6 +12,7 @@
 #include "http/chunked.h"
 #include "http/head.h"
 #include "http/http.h"
+#include "http/pending.h"
 #include "http/reply.h"
 #include "http/route.h"
 
@@ -21,6 +22,7 @@ typedef enum mr_http_phase {
     MR_HTTP_IDLE,   /* no byte of a request yet: until idle_timeout */
     MR_HTTP_HEAD,   /* part of a head: until read_timeout */
     MR_HTTP_BODY,   /* part of a body: until read_timeout */
+    MR_HTTP_WAIT,   /* the answer is made elsewhere: without a deadline */
     MR_HTTP_WRITE,  /* part of a response is unsent: until read_timeout without progress */
     MR_HTTP_LINGER, /* all is sent, input is dropped until the client closes too */
     MR_HTTP_N_PHASES
@@ -43,11 +45,13 @@ struct mr_http_connection {
     char *pending;      /* received and not consumed, between turns; malloc */
     size_t pending_size;
     size_t pending_capacity;
-    size_t scanned;         /* see mr_http_head_size */
-    struct mr_arena *arena; /* of the request under way; NULL between requests */
+    size_t scanned;                    /* see mr_http_head_size */
+    struct mr_arena *arena;            /* of the request under way; NULL between requests */
+    struct mr_http_head *request_head; /* of the same; in the arena, or the loop's scratch */
+    struct mr_http_request request;    /* as its handler sees it */
+    struct mr_http_pending *suspended; /* it is answered later; NULL: it is not, or was */
 
     /* phase BODY */
-    struct mr_http_head *request_head; /* in the arena */
     struct mr_http_found found;
     struct mr_http_chunked chunked;
     char *body; /* in the arena */
@@ -68,8 +72,9 @@ struct mr_http_loop {
     const struct mr_http_options *options;
     pthread_t thread;
     int epoll;
-    int wake; /* eventfd: look at `incoming` and `drain_deadline_ms` */
+    int wake; /* eventfd: look at `incoming`, the posted and `drain_deadline_ms` */
     bool is_draining;
+    bool is_cut_off; /* the drain's deadline has passed */
     struct mr_http_queue queues[MR_HTTP_N_PHASES];
 
     /* Scratch of the connection whose turn it is. */
@@ -87,8 +92,12 @@ struct mr_http_loop {
     struct mr_arena *free_arenas[MR_HTTP_MAX_FREE_ARENAS];
     size_t n_free_arenas;
 
-    pthread_mutex_t lock; /* protects incoming */
+    pthread_mutex_t lock; /* protects incoming and the posted */
     struct mr_http_connection *incoming;
+    struct mr_http_pending *first_posted;
+    struct mr_http_pending *last_posted;
+    atomic_bool has_posted;
+    atomic_bool is_asleep; /* waits for events, or is about to: has to be woken */
     atomic_uint n_connections;
     atomic_llong drain_deadline_ms; /* 0: serve on */
 };
@@ -101,6 +110,9 @@ MR_MUST_CHECK mr_status mr_http_loop_init(struct mr_http_loop *loop,
 
 /* Give a connected, non-blocking socket to a loop, which closes it.  threads: any */
 void mr_http_loop_add(struct mr_http_loop *loop, int take_fd);
+
+/* Have its thread look around.  threads: any */
+void mr_http_loop_wake(struct mr_http_loop *loop);
 
 /* Let requests under way finish, until the deadline at most; then the thread ends.  threads: any */
 void mr_http_loop_drain(struct mr_http_loop *loop, int64_t deadline_ms);
@@ -120,8 +132,11 @@ void mr_http_loop_limit_arena(const struct mr_http_loop *loop, struct mr_arena *
                               size_t body_size); /* cap it for such a body */
 void mr_http_loop_give_arena(struct mr_http_loop *loop, struct mr_arena *arena);
 
-/* In connection.c. Both return false when they have closed the connection. */
+/* In connection.c. They return false when they have closed the connection. */
 bool mr_http_connection_turn(struct mr_http_connection *connection, uint32_t events);
 bool mr_http_connection_expire(struct mr_http_connection *connection);
+/* Close it whatever it does. One whose request others still work on is open, in MR_HTTP_WAIT, until
+ * they have done with it. */
+bool mr_http_connection_cut_off(struct mr_http_connection *connection);
 
 #endif

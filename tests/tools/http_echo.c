@@ -1,7 +1,8 @@
 /* An HTTP server with handlers that need no model: what its tests prove is about src/http alone.
  *
  * Arguments are name=number (see `read_setting`) or host=NAME. It prints "port N"
- * when it listens, and stops at SIGTERM. */
+ * when it listens, and stops at SIGTERM. Requests that are answered later are jobs of one thread.
+ */
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -76,6 +77,172 @@ static void evil(void *ctx, struct mr_http_request *request, struct mr_http_resp
     response->body = mr_str_from("must not be sent");
 }
 
+/* ---- Answers that come later ---- */
+
+static struct {
+    pthread_mutex_t lock; /* protects all here, and the jobs */
+    pthread_cond_t changed;
+    struct job *first;
+    bool is_ended;
+    unsigned n_cancelled, n_answered;
+} jobs = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+struct job {
+    struct job *next;
+    struct mr_http_pending *pending;
+    struct mr_http_request *request;
+    int64_t due_ms;
+    bool is_stubborn; /* is worked on to the end, whoever cancels */
+};
+
+static int64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* False: it is not there any more. */
+static bool remove_job(const struct job *job) {
+    struct job **at = &jobs.first;
+    while (*at && *at != job) at = &(*at)->next;
+    if (!*at) return false;
+    *at = job->next;
+    return true;
+}
+
+static void answer_job(void *arg, struct mr_http_request *request,
+                       struct mr_http_response *response) {
+    struct job *job = arg;
+    pthread_mutex_lock(&jobs.lock);
+    jobs.n_answered++;
+    pthread_mutex_unlock(&jobs.lock);
+    if (request != job->request) response->status = 500;
+    inspect(NULL, request, response);
+}
+
+static bool cancel_job(void *arg) {
+    struct job *job = arg;
+    pthread_mutex_lock(&jobs.lock);
+    jobs.n_cancelled++;
+    bool is_removed = !job->is_stubborn && remove_job(job);
+    pthread_mutex_unlock(&jobs.lock);
+    return is_removed;
+}
+
+static const struct mr_http_pending_ops job_ops = {.answer = answer_job, .cancel = cancel_job};
+
+static struct job *suspend(struct mr_http_request *request) {
+    struct job *job = mr_arena_zalloc(request->arena, sizeof(*job));
+    if (!job) return NULL;
+    job->request = request;
+    job->pending = mr_http_suspend(request, &job_ops, job);
+    return job->pending ? job : NULL;
+}
+
+/* Answered in the milliseconds that the body says, as /inspect is; negative: never. */
+static struct job *start_job(struct mr_http_request *request, struct mr_http_response *response,
+                             bool is_stubborn) {
+    long ms = strtol(request->body, NULL, 10);
+    struct job *job = suspend(request);
+    if (!job) {
+        response->status = 503;
+        return NULL;
+    }
+    job->due_ms = ms < 0 ? INT64_MAX : now_ms() + ms;
+    job->is_stubborn = is_stubborn;
+    pthread_mutex_lock(&jobs.lock);
+    job->next = jobs.first;
+    jobs.first = job;
+    pthread_cond_signal(&jobs.changed);
+    pthread_mutex_unlock(&jobs.lock);
+    return job;
+}
+
+static void later(void *ctx, struct mr_http_request *request, struct mr_http_response *response) {
+    (void)ctx;
+    start_job(request, response, false);
+}
+
+static void stubborn(void *ctx, struct mr_http_request *request,
+                     struct mr_http_response *response) {
+    (void)ctx;
+    start_job(request, response, true);
+}
+
+/* Suspended, and resumed before the handler returns. */
+static void at_once(void *ctx, struct mr_http_request *request, struct mr_http_response *response) {
+    (void)ctx;
+    struct job *job = suspend(request);
+    if (job) {
+        mr_http_resume(job->pending);
+    } else {
+        response->status = 503;
+    }
+}
+
+static void counters(void *ctx, struct mr_http_request *request,
+                     struct mr_http_response *response) {
+    (void)ctx;
+    struct mr_buf text;
+    mr_buf_init(&text, request->arena);
+    pthread_mutex_lock(&jobs.lock);
+    mr_buf_format(&text, "{\"cancelled\": %u, \"answered\": %u}", jobs.n_cancelled,
+                  jobs.n_answered);
+    pthread_mutex_unlock(&jobs.lock);
+    response->content_type = "application/json";
+    response->body = mr_buf_str(&text);
+}
+
+/* Under the lock: do what is due; the time when there is more to do. */
+static int64_t run_due_jobs(void) {
+    int64_t now = now_ms(), first = INT64_MAX;
+    struct job *next;
+    for (struct job *job = jobs.first; job; job = next) {
+        next = job->next;
+        if (job->due_ms <= now) {
+            remove_job(job);
+            mr_http_resume(job->pending); /* the job may be gone now */
+        } else if (job->due_ms < first) {
+            first = job->due_ms;
+        }
+    }
+    return first;
+}
+
+static void *work(void *arg) {
+    pthread_mutex_lock(&jobs.lock);
+    while (!jobs.is_ended) {
+        int64_t next_ms = run_due_jobs();
+        struct timespec until = {next_ms / 1000, next_ms % 1000 * 1000000};
+        if (next_ms == INT64_MAX) {
+            pthread_cond_wait(&jobs.changed, &jobs.lock);
+        } else {
+            pthread_cond_timedwait(&jobs.changed, &jobs.lock, &until);
+        }
+    }
+    pthread_mutex_unlock(&jobs.lock);
+    return arg;
+}
+
+static pthread_t start_worker(void) {
+    pthread_condattr_t clock;
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&jobs.changed, &clock);
+    pthread_condattr_destroy(&clock);
+    pthread_t worker;
+    pthread_create(&worker, NULL, work, NULL);
+    return worker;
+}
+
+static void end_worker(pthread_t worker) {
+    pthread_mutex_lock(&jobs.lock);
+    jobs.is_ended = true;
+    pthread_cond_signal(&jobs.changed);
+    pthread_mutex_unlock(&jobs.lock);
+    pthread_join(worker, NULL);
+}
+
 static const struct mr_http_route routes[] = {
     {"POST", "/invocations", constant},
     {"GET", "/ping", constant},
@@ -86,6 +253,10 @@ static const struct mr_http_route routes[] = {
     {"POST", "/slow", slow},
     {"POST", "/large", large},
     {"POST", "/evil", evil},
+    {"POST", "/later", later},
+    {"POST", "/stubborn", stubborn},
+    {"POST", "/at_once", at_once},
+    {"GET", "/counters", counters},
 };
 
 struct settings {
@@ -154,6 +325,7 @@ int main(int argc, char **argv) {
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     struct mr_error err = {0};
     struct mr_http_server *server = NULL;
+    pthread_t worker = start_worker();
     if (mr_http_start(&options, &server, &err) != MR_OK) {
         fprintf(stderr, "%s\n", err.message);
         return 1;
@@ -163,5 +335,6 @@ int main(int argc, char **argv) {
     int received;
     sigwait(&set, &received);
     mr_http_stop(server, (unsigned)settings.drain_ms);
+    end_worker(worker);
     return 0;
 }

@@ -115,6 +115,33 @@ static void test_targets(void **state) {
     }
 }
 
+/* A copy needs nothing of the original. */
+static void test_copy(void **state) {
+    (void)state;
+    static const char *const targets[] = {"/a?b=1", "http://host?b=1", "/a"};
+    for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+        char text[200], text_copy[200];
+        int size = snprintf(text, sizeof text, "POST %s HTTP/1.1\r\nHost: h\r\nX:\r\nY: z\r\n\r\n",
+                            targets[i]);
+        struct mr_http_head head, copy;
+        struct mr_error err = {0};
+        assert_int_equal(mr_http_head_parse((struct mr_str){text, (size_t)size}, &head, &err),
+                         MR_OK);
+        mr_http_head_copy(&head, text_copy, &copy);
+        memset(text, '#', sizeof text);
+        memset(&head, '#', sizeof head);
+        assert_int_equal(copy.text.size, size);
+        assert_text(copy.method, "POST");
+        assert_text(copy.path, i == 1 ? "/" : "/a");
+        assert_text(copy.query, i == 2 ? "" : "b=1");
+        assert_true(copy.is_keep_alive);
+        assert_int_equal(copy.n_fields, 3);
+        assert_text(mr_http_head_find(&copy, "host"), "h");
+        assert_text(mr_http_head_find(&copy, "x"), "");
+        assert_text(mr_http_head_find(&copy, "y"), "z");
+    }
+}
+
 static void test_keep_alive(void **state) {
     (void)state;
     static const struct {
@@ -237,6 +264,7 @@ static void test_statuses(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_size),
+        cmocka_unit_test(test_copy),
         cmocka_unit_test(test_whole_request),
         cmocka_unit_test(test_targets),
         cmocka_unit_test(test_keep_alive),
