@@ -1,68 +1,54 @@
 #include "api/endpoints.h"
 
+#include "api/respond.h"
 #include "api/score.h"
 
-static const char json_type[] = "application/json";
-
-static void respond_text(struct mr_http_response *response, const char *body) {
-    *response = (struct mr_http_response){
-        .status = 200, .content_type = json_type, .body = mr_str_from(body)};
-}
-
+/* Whether the model can be asked now: what load balancers and Kubernetes want to know. */
 static void ping(void *ctx, struct mr_http_request *request, struct mr_http_response *response) {
-    (void)ctx;
-    (void)request;
-    respond_text(response, "\n");
+    const struct mr_endpoints *endpoints = ctx;
+    struct mr_error err = {0};
+    switch (mr_engine_state_of(&endpoints->model->engine)) {
+    case MR_ENGINE_READY: mr_respond_text("\n", response); return;
+    case MR_ENGINE_LOADING: mr_fail(&err, MR_E_UNAVAILABLE, "the model is loading"); break;
+    case MR_ENGINE_FAILED: mr_fail(&err, MR_E_UNAVAILABLE, "loading the model failed"); break;
+    }
+    mr_respond_error(&err, request->arena, response);
 }
 
 static void version(void *ctx, struct mr_http_request *request, struct mr_http_response *response) {
     (void)ctx;
     (void)request;
-    respond_text(response, MR_MLFLOW_VERSION);
+    mr_respond_text(MR_MLFLOW_VERSION, response);
 }
 
-/* The body is JSON but for an unsupported media type, which MLflow answers as plain text. */
-static void respond_error(const struct mr_error *err, struct mr_arena *arena,
-                          struct mr_http_response *response) {
-    struct mr_buf body;
-    mr_buf_init(&body, arena);
-    bool is_plain = err->status == MR_E_MEDIA_TYPE;
-    if (is_plain) {
-        mr_buf_text(&body, err->message);
-    } else {
-        mr_json_encode_error(err, &body);
-    }
-    static const char no_memory[] = "{\"error_code\": \"RESOURCE_EXHAUSTED\", "
-                                    "\"message\": \"out of memory\"}";
-    bool is_whole = mr_buf_status(&body, NULL) == MR_OK;
-    *response = (struct mr_http_response){
-        .status = mr_status_http(is_whole ? err->status : MR_E_NO_MEMORY),
-        .content_type = is_whole && is_plain ? "text/plain" : json_type,
-        .body = is_whole ? mr_buf_str(&body) : mr_str_from(no_memory)};
-}
-
-static mr_status invoke(const struct mr_endpoints *endpoints, struct mr_http_request *request,
-                        struct mr_buf *body, struct mr_error *err) {
+static mr_status read_question(const struct mr_endpoints *endpoints,
+                               struct mr_http_request *request, struct mr_question *out,
+                               struct mr_error *err) {
     mr_format format;
     MR_TRY(mr_format_find(mr_http_header(request, "Content-Type"), &format, err));
+    return mr_score_decode(endpoints->model, format, request->body, request->body_size,
+                           request->body_capacity, request->arena, out, err);
+}
+
+static mr_status answer(const struct mr_endpoints *endpoints, struct mr_http_request *request,
+                        const struct mr_question *question, struct mr_http_response *response,
+                        struct mr_error *err) {
     struct mr_output output = {0};
-    MR_TRY(mr_score(endpoints->model, format, request->body, request->body_size,
-                    request->body_capacity, request->arena, &output, err));
-    mr_json_encode(&output, &endpoints->encode, body);
-    return mr_buf_status(body, err);
+    MR_TRY(mr_engine_predict(&endpoints->model->engine, &question->input, request->arena, &output,
+                             err));
+    output.is_bare = question->is_bare;
+    mr_respond_output(&output, &endpoints->encode, request->arena, response);
+    return MR_OK;
 }
 
 static void invocations(void *ctx, struct mr_http_request *request,
                         struct mr_http_response *response) {
+    const struct mr_endpoints *endpoints = ctx;
     struct mr_error err = {0};
-    struct mr_buf body;
-    mr_buf_init(&body, request->arena);
-    if (invoke(ctx, request, &body, &err) != MR_OK) {
-        respond_error(&err, request->arena, response);
-        return;
-    }
-    *response = (struct mr_http_response){
-        .status = 200, .content_type = json_type, .body = mr_buf_str(&body)};
+    struct mr_question question;
+    mr_status status = read_question(endpoints, request, &question, &err);
+    if (status == MR_OK) status = answer(endpoints, request, &question, response, &err);
+    if (status != MR_OK) mr_respond_error(&err, request->arena, response);
 }
 
 const struct mr_http_route *mr_endpoints_routes(size_t *n) {

@@ -39,8 +39,8 @@ struct mr_score_file {
 
 /* Score all rows of input to output.
  * n_rows   how many there were; may be NULL
- * returns  MR_OK; the statuses of mr_score with the place in the file; MR_E_IO when reading or
- *          writing fails. On error some answers may have been written */
+ * returns  MR_OK; the statuses of mr_score_decode and mr_score_answer with the place in the file;
+ *          MR_E_IO when reading or writing fails. On error some answers may have been written */
 MR_MUST_CHECK mr_status mr_score_file_run(const struct mr_score_file *options, int64_t *n_rows,
                                           struct mr_error *err);
 

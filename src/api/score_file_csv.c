@@ -111,11 +111,14 @@ static mr_status score_block(void *ctx, struct mr_block *block, struct mr_error 
     struct csv_input *input = ctx;
     struct mr_file_job *job = input->job;
     struct mr_decoded decoded = {.input = {.kind = MR_INPUT_TABLE}};
+    struct mr_question question;
     struct mr_output output = {0};
     struct mr_str text = {block->data, block->size};
     MR_TRY(mr_csv_read(input->layout, text, block->first, block->arena, &decoded.input.table, err));
     int64_t n_rows = decoded.input.table.n_rows;
-    MR_TRY(mr_score_decoded(job->options->model, &decoded, block->arena, &output, err));
+    const struct mr_model *model = job->options->model;
+    MR_TRY(mr_score_enforce(model, &decoded, MR_FORMAT_CSV, text, block->arena, &question, err));
+    MR_TRY(mr_score_answer(model, &question, block->arena, &output, err));
     MR_TRY(mr_file_encode(job, block, &output, n_rows, err));
     atomic_fetch_add(&job->n_bytes, block->size);
     atomic_fetch_add(&job->n_rows, (uint64_t)n_rows);

@@ -37,7 +37,8 @@ static mr_status read_block(void *ctx, struct mr_block *block, bool *is_end, str
 
 static int64_t rows_of(const struct mr_input *input) {
     if (input->kind == MR_INPUT_TABLE) return input->table.n_rows;
-    if (input->n_tensors == 0 || input->tensors[0].n_dims == 0) return -1;
+    bool is_array = input->kind != MR_INPUT_RAW && input->n_tensors > 0;
+    if (!is_array || input->tensors[0].n_dims == 0) return -1;
     return input->tensors[0].shape[0];
 }
 
@@ -49,17 +50,23 @@ static mr_status with_place(const struct mr_block *block, mr_status status, stru
                    (long long)block->first, detail.message);
 }
 
+static mr_status ask(const struct mr_file_job *job, struct mr_block *block, int64_t *n_rows,
+                     struct mr_output *output, struct mr_error *err) {
+    const struct mr_model *model = job->options->model;
+    struct mr_question question;
+    MR_TRY(mr_score_decode(model, MR_FORMAT_JSON, block->data, block->size, block->size + PADDING,
+                           block->arena, &question, err));
+    *n_rows = rows_of(&question.input);
+    return mr_score_answer(model, &question, block->arena, output, err);
+}
+
 static mr_status score_block(void *ctx, struct mr_block *block, struct mr_error *err) {
     struct json_input *input = ctx;
     struct mr_file_job *job = input->job;
-    const struct mr_model *model = job->options->model;
-    struct mr_decoded decoded = {0};
     struct mr_output output = {0};
     size_t n_bytes = block->size;
-    mr_status status = mr_json_decode(block->data, block->size, block->size + PADDING,
-                                      &model->signature, block->arena, &decoded, err);
-    int64_t n_rows = rows_of(&decoded.input);
-    if (status == MR_OK) status = mr_score_decoded(model, &decoded, block->arena, &output, err);
+    int64_t n_rows = -1;
+    mr_status status = ask(job, block, &n_rows, &output, err);
     if (status == MR_OK) status = mr_file_encode(job, block, &output, n_rows, err);
     if (status != MR_OK) return with_place(block, status, err);
     atomic_fetch_add(&job->n_bytes, n_bytes);

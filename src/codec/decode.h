@@ -24,6 +24,7 @@ struct mr_decoded {
     yyjson_val *params;    /* the value under "params", or the whole body if is_llm; NULL: none */
     bool is_llm;           /* unified LLM payload (messages, prompt, input): its answer is not
                               wrapped in {"predictions": ...} */
+    bool wants_stream;     /* "stream" is true, in params or, if is_llm, in the body itself */
     bool has_surrogates;   /* some text of the body has a lone surrogate */
 };
 

@@ -20,6 +20,7 @@ static const struct {
 struct top_level {
     yyjson_val *values[N_FORMATS]; /* the last value under each format key; NULL: none */
     yyjson_val *params;
+    yyjson_val *stream;
     bool is_llm; /* is_unified_llm_input: mlflow/pyfunc/utils/serving_data_parser.py */
 };
 
@@ -34,6 +35,7 @@ static void read_top_level(yyjson_val *root, struct top_level *top) {
             if (mr_str_is(key, formats[i].key)) top->values[i] = yyjson_obj_iter_get_val(name);
         }
         if (mr_str_is(key, "params")) top->params = yyjson_obj_iter_get_val(name);
+        if (mr_str_is(key, "stream")) top->stream = yyjson_obj_iter_get_val(name);
         for (size_t i = 0; i < 3; i++) top->is_llm |= mr_str_is(key, llm_keys[i]);
     }
 }
@@ -88,6 +90,8 @@ static mr_status decode_root(yyjson_val *root, const struct mr_signature *signat
     }
     struct top_level top;
     read_top_level(root, &top);
+    out->wants_stream = yyjson_is_true(top.is_llm ? top.stream
+                                                  : yyjson_obj_get(top.params, "stream"));
     if (top.is_llm) return mr_json_decode_llm(root, signature, arena, out, err);
     out->params = top.params;
     size_t n_found = 0, format = 0;

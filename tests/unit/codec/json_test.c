@@ -285,6 +285,31 @@ static void test_llm(void **state) {
     assert_string_equal(decode("a:long", "{\"prompt\": {}, \"a\": 1}"), "raw");
 }
 
+static void test_a_stream_is_asked_for(void **state) {
+    (void)state;
+    static const struct {
+        const char *body;
+        bool wants_stream;
+    } cases[] = {
+        {"{\"messages\": [], \"stream\": true}", true},
+        {"{\"messages\": [], \"stream\": false}", false},
+        {"{\"messages\": [], \"stream\": 1}", false},
+        {"{\"messages\": [], \"params\": {\"stream\": true}}", false},
+        {"{\"inputs\": [1], \"params\": {\"stream\": true}}", true},
+        {"{\"inputs\": [1], \"params\": {\"stream\": null}}", false},
+        {"{\"inputs\": [1], \"params\": true, \"stream\": true}", false},
+        {"{\"inputs\": [1], \"params\": {\"stream\": true}, \"params\": {}}", false},
+    };
+    static const struct mr_signature none = {.kind = MR_SCHEMA_NONE};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct mr_str body = mr_str_from(cases[i].body);
+        char *copy = mr_arena_strdup(arena, body);
+        assert_int_equal(mr_json_decode(copy, body.size, body.size, &none, arena, &decoded, NULL),
+                         MR_OK);
+        assert_int_equal(decoded.wants_stream, cases[i].wants_stream);
+    }
+}
+
 static void test_dispatch(void **state) {
     (void)state;
     assert_string_equal(decode("", "{\"messages\": [], \"dataframe_split\": 1}"), "raw");
@@ -311,6 +336,7 @@ int main(void) {
         cmocka_unit_test(test_one_list_for_two_columns),
         cmocka_unit_test(test_a_long_row_among_short_ones),
         cmocka_unit_test(test_llm),
+        cmocka_unit_test(test_a_stream_is_asked_for),
         cmocka_unit_test(test_dispatch),
     };
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
