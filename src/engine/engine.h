@@ -17,8 +17,8 @@
 
 /* How the Python engine runs its workers. Strings are borrowed and must outlive the engine. */
 struct mr_python_options {
-    const char *interpreter;  /* NULL: python3, else python, from PATH */
-    const char *package_path; /* folder that holds the Python package mlrace */
+    const char *interpreter;  /* path of the program; NULL: there is none */
+    const char *package_path; /* folder that holds the Python package mlrace; NULL: unknown */
     const char *env_manager;  /* "local", "virtualenv", "uv", "conda"; NULL: the interpreter's own
                                  packages when they satisfy the model's requirements, else fail */
     bool installs_mlflow;     /* --install-mlflow */
@@ -74,8 +74,9 @@ struct mr_call {
     struct mr_arena *arena;
     bool wants_stream; /* answer in chunks if the model can */
     /* Both on any thread, none after mr_engine_cancel returned true. chunk: a part of a streamed
-     * answer, as JSON text that lives for the call; false when it cannot be taken, which ends the
-     * call by `done` with MR_E_NO_MEMORY. done: once, the last; status says what came. */
+     * answer, as JSON text of one line that is valid until it returns; false when it cannot be
+     * taken, which ends the call by `done` with MR_E_NO_MEMORY. It may pause or cancel the call.
+     * done: once, the last; status says what came. */
     bool (*chunk)(struct mr_call *call, struct mr_str json);
     void (*done)(struct mr_call *call);
     void *ctx; /* the caller's */
