@@ -9,8 +9,7 @@
 #include "base/status.h"
 #include "loader/object.h"
 
-/* Read one array. Big-endian and Fortran-ordered data is brought into native C order. Dtypes that
- * mlrace has no name for give an array with is_known false, not an error.
+/* Read one array; see loader/ndarray.h for what becomes of its bytes.
  * file     borrowed; *out does not point into it
  * returns  MR_OK; MR_E_FORMAT with what is wrong; MR_E_UNSUPPORTED (pickled objects, a later format
  *          version); MR_E_TOO_LARGE, MR_E_NO_MEMORY */

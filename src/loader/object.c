@@ -19,6 +19,17 @@ const struct mr_object *mr_object_attr(const struct mr_object *instance, const c
     return mr_object_item(instance->instance.state, name);
 }
 
+const struct mr_field *mr_ndarray_field(const struct mr_ndarray *array, const char *name,
+                                        mr_dtype dtype) {
+    for (size_t i = 0; array->record && i < array->record->n_fields; i++) {
+        const struct mr_field *field = &array->record->fields[i];
+        if (mr_str_is(field->name, name)) {
+            return field->is_known && field->dtype == dtype ? field : NULL;
+        }
+    }
+    return NULL;
+}
+
 bool mr_object_is_str(const struct mr_object *object, const char *text) {
     return object && object->kind == MR_OBJECT_STR && mr_str_is(object->text, text);
 }

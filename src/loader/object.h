@@ -1,6 +1,6 @@
 /* The object graph: what a saved Python object looks like to C, whatever file it came from.
  *
- * A loader (skops; later pickle) yields it, a builder of an engine reads it. Nothing in it has been
+ * A loader (skops, pickle) yields it, a builder of an engine reads it. Nothing in it has been
  * executed: a class is only its name, an instance only its state. Immutable once loaded, lives in
  * the loader's arena.
  * The file was untrusted, so the graph may have any shape: an object may be reached by several
@@ -45,18 +45,36 @@ struct mr_object_dict {
     const struct mr_object *const *values;
 };
 
+/* A field of a structured dtype. In item i of an array its value begins at
+ * values + i * record->item_bytes + offset_bytes, at any alignment, in native byte order. */
+struct mr_field {
+    struct mr_str name;
+    bool is_known; /* false: a structure or an array itself, text, or no dtype of ours */
+    mr_dtype dtype;
+    size_t offset_bytes; /* the whole value is inside of the item */
+};
+
+/* A structured dtype: what numpy's record arrays have, such as the nodes of a tree. */
+struct mr_record {
+    size_t n_fields;
+    const struct mr_field *fields;
+    size_t item_bytes;
+};
+
 struct mr_ndarray {
-    bool is_known; /* false: dtype is not one of ours (complex, structured, ...): see descr, raw */
+    bool is_known; /* false: dtype is not one of ours (complex, structured, ...): see descr, record
+                    */
     mr_dtype dtype;
     size_t n_dims; /* 0: a scalar */
     const int64_t *shape;
     int64_t n_values; /* product of the shape */
-    /* is_known: native byte order, C order; MR_STRING, MR_BINARY: struct mr_str each, MR_STRING
-     * UTF-8 (lone surrogates as in WTF-8); MR_OBJECT: const struct mr_object * each. Else NULL. */
+    /* In C order. is_known: native byte order; MR_STRING, MR_BINARY: struct mr_str each, MR_STRING
+     * UTF-8 (lone surrogates as in WTF-8); MR_OBJECT: const struct mr_object * each. With a record:
+     * the items. Else NULL. */
     const void *values;
-    struct mr_str descr; /* dtype as the .npy header writes it: "<f8"; size 0 for objects */
-    struct mr_str raw;   /* !is_known: the bytes as stored */
-    bool is_raw_fortran; /* !is_known: raw is in Fortran order */
+    const struct mr_record *record; /* NULL: the dtype is not structured */
+    struct mr_str descr; /* dtype as the .npy header writes it: "<f8"; size 0 for objects and for
+                            structured dtypes */
 };
 
 struct mr_object_instance {
@@ -89,6 +107,11 @@ const struct mr_object *mr_object_item(const struct mr_object *dict, const char 
 
 /* An attribute of an instance whose state is a dict; NULL when there is none (or for NULL). */
 const struct mr_object *mr_object_attr(const struct mr_object *instance, const char *name);
+
+/* The field of a structured array that has that name and dtype; NULL when there is none, or the
+ * array is not structured. */
+const struct mr_field *mr_ndarray_field(const struct mr_ndarray *array, const char *name,
+                                        mr_dtype dtype);
 
 /* Whether a string object is exactly that text; false for every other kind and for NULL. */
 bool mr_object_is_str(const struct mr_object *object, const char *text);

@@ -4,6 +4,7 @@
 
 #include "base/number.h"
 #include "loader/archive.h"
+#include "loader/ndarray.h"
 #include "loader/npy.h"
 
 #define MAX_PROTOCOL 2 /* skops/io/_protocol.py */
@@ -23,6 +24,7 @@ struct loader {
     struct mr_error *err;
     yyjson_alc alc; /* from the arena */
     struct memo memo;
+    size_t n_objects; /* read so far */
     unsigned depth;
 };
 
@@ -298,8 +300,53 @@ static mr_status read_bytes(struct loader *l, yyjson_val *node, struct mr_object
     return MR_OK;
 }
 
+static mr_status set_objects(struct loader *l, struct mr_object *object,
+                             const struct mr_object_list *items, size_t n_dims,
+                             const int64_t *shape) {
+    const struct mr_array_layout layout = {.n_dims = n_dims, .shape = shape};
+    MR_TRY(mr_ndarray_of_objects(items, &layout, l->arena, &object->array, l->err));
+    object->kind = MR_OBJECT_ARRAY;
+    return MR_OK;
+}
+
+/* Whether rows are lists of equal lengths whose items numpy cannot take for sequences. Rows that
+ * are one list again and again could make much of a small file: there are no more items than
+ * objects. */
+static bool is_matrix(const struct loader *l, const struct mr_object_list *rows) {
+    size_t n;
+    if (rows->n == 0 || rows->items[0]->kind != MR_OBJECT_LIST ||
+        __builtin_mul_overflow(rows->n, rows->items[0]->list.n, &n) || n > l->n_objects) {
+        return false;
+    }
+    for (size_t r = 0; r < rows->n; r++) {
+        const struct mr_object *row = rows->items[r];
+        if (row->kind != MR_OBJECT_LIST || row->list.n != rows->items[0]->list.n) return false;
+        for (size_t i = 0; i < row->list.n; i++) {
+            if (row->list.items[i]->kind != MR_OBJECT_INSTANCE) return false;
+        }
+    }
+    return true;
+}
+
+static mr_status set_matrix(struct loader *l, struct mr_object *object,
+                            const struct mr_object_list *rows) {
+    size_t n_columns = rows->items[0]->list.n;
+    size_t n = rows->n * n_columns;
+    const struct mr_object **items = mr_arena_array(l->arena, n, sizeof(*items));
+    if (!items) return mr_arena_fail(l->arena, l->err);
+    for (size_t r = 0; r < rows->n; r++) {
+        for (size_t i = 0; i < n_columns; i++) {
+            items[r * n_columns + i] = rows->items[r]->list.items[i];
+        }
+    }
+    const struct mr_object_list list = {n, items};
+    const int64_t shape[] = {(int64_t)rows->n, (int64_t)n_columns};
+    return set_objects(l, object, &list, 2, shape);
+}
+
 /* Arrays of Python objects: a list of nodes, and a tuple that is their shape. skops takes the
- * number of items for the shape when there is one dimension; more are left unread. */
+ * number of items for the shape when there is one dimension, and makes the array of nested lists
+ * when there are more: two dimensions of instances are read, all else is not. */
 static mr_status read_object_array(struct loader *l, yyjson_val *node, struct mr_object *object) {
     yyjson_val *shape_node = yyjson_obj_get(node, "shape");
     const struct mr_object *shape;
@@ -308,20 +355,14 @@ static mr_status read_object_array(struct loader *l, yyjson_val *node, struct mr
     if (shape->kind != MR_OBJECT_TUPLE && shape->kind != MR_OBJECT_LIST) {
         return fail_node(l, node, "has a shape that is no tuple");
     }
-    if (shape->list.n != 1) return MR_OK;
+    if (shape->list.n != 1 && shape->list.n != 2) return MR_OK;
     struct mr_object_list items = {0};
     MR_TRY(read_items(l, node, &items));
-    int64_t *dims = mr_arena_array(l->arena, 1, sizeof(*dims));
-    if (!dims) return mr_arena_fail(l->arena, l->err);
-    dims[0] = (int64_t)items.n;
-    object->kind = MR_OBJECT_ARRAY;
-    object->array = (struct mr_ndarray){.is_known = true,
-                                        .dtype = MR_OBJECT,
-                                        .n_dims = 1,
-                                        .shape = dims,
-                                        .n_values = dims[0],
-                                        .values = items.items};
-    return MR_OK;
+    if (shape->list.n == 1) {
+        const int64_t n = (int64_t)items.n;
+        return set_objects(l, object, &items, 1, &n);
+    }
+    return is_matrix(l, &items) ? set_matrix(l, object, &items) : MR_OK;
 }
 
 static mr_status read_array(struct loader *l, yyjson_val *node, struct mr_object *object) {
@@ -432,6 +473,7 @@ static mr_status read_node(struct loader *l, yyjson_val *node, const struct mr_o
     }
     object = mr_arena_zalloc(l->arena, sizeof(*object));
     if (!object) return mr_arena_fail(l->arena, l->err);
+    l->n_objects++;
     MR_TRY(memo_add(l, id, object));
     l->depth++;
     mr_status status = fill_object(l, node, object);

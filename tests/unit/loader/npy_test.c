@@ -137,7 +137,7 @@ static void test_no_character(void **state) {
                      MR_E_FORMAT);
 }
 
-static void test_unknown_dtypes_keep_their_bytes(void **state) {
+static void test_unknown_dtypes_have_no_values(void **state) {
     (void)state;
     static const char *const headers[] = {
         "{'descr': '<c16', 'fortran_order': False, 'shape': (1,), }\n",
@@ -149,8 +149,48 @@ static void test_unknown_dtypes_keep_their_bytes(void **state) {
         assert_int_equal(read_npy(headers[i], "0123456789abcdef", 16, &array), MR_OK);
         assert_false(array.is_known);
         assert_null(array.values);
-        assert_int_equal(array.raw.size, 16);
+        assert_null(array.record);
     }
+}
+
+static void test_structured_dtype(void **state) {
+    (void)state;
+    struct mr_ndarray array;
+    const char *items = "\1\0\0\0\0\0\0\0"
+                        "\2\0\0\0"
+                        "\0\0\0\x40"
+                        "\0\5"
+                        "\1\1\1"
+                        "\3\0\0\0\0\0\0\0"
+                        "\4\0\0\0"
+                        "\0\0\x80\x40"
+                        "\0\6"
+                        "\2\2\2";
+    assert_int_equal(read_npy("{'descr': [('left', '<i8'), ('feature', '<u4'), ('value', '<f4'), "
+                              "('big', '>u2'), ('', '|V2'), ('leaf', '|u1')], "
+                              "'fortran_order': False, 'shape': (2,)}",
+                              items, 42, &array),
+                     MR_OK);
+    assert_false(array.is_known);
+    assert_int_equal(array.record->n_fields, 6);
+    assert_int_equal(array.record->item_bytes, 21);
+    assert_memory_equal(array.values, items, 42);
+    assert_int_equal(mr_ndarray_field(&array, "left", MR_INT64)->offset_bytes, 0);
+    assert_int_equal(mr_ndarray_field(&array, "value", MR_FLOAT32)->offset_bytes, 12);
+    assert_int_equal(mr_ndarray_field(&array, "leaf", MR_UINT8)->offset_bytes, 20);
+    assert_null(mr_ndarray_field(&array, "leaf", MR_INT8));
+    assert_null(mr_ndarray_field(&array, "big", MR_UINT16));
+    assert_null(mr_ndarray_field(&array, "", MR_UINT16));
+    assert_null(mr_ndarray_field(&array, "right", MR_INT64));
+    assert_int_equal(read_npy("{'descr': [('left', '<i8')], 'fortran_order': False, 'shape': (2,)}",
+                              items, 15, &array),
+                     MR_E_FORMAT);
+    /* Two items of two rows, column by column. */
+    assert_int_equal(read_npy("{'descr': [('a', '|u1'), ('b', '|u1')], 'fortran_order': True, "
+                              "'shape': (2, 2)}",
+                              "abcdefgh", 8, &array),
+                     MR_OK);
+    assert_memory_equal(array.values, "abefcdgh", 8);
 }
 
 static void test_formats_2_and_3(void **state) {
@@ -251,7 +291,8 @@ int main(void) {
         cmocka_unit_test(test_bool_is_0_or_1),
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_no_character),
-        cmocka_unit_test(test_unknown_dtypes_keep_their_bytes),
+        cmocka_unit_test(test_unknown_dtypes_have_no_values),
+        cmocka_unit_test(test_structured_dtype),
         cmocka_unit_test(test_formats_2_and_3),
         cmocka_unit_test(test_pickled_objects_are_refused),
         cmocka_unit_test(test_malformed_headers),

@@ -131,8 +131,18 @@ static void test_arrays(void **state) {
             "\\\"a\\\"") "," JSON("1") "], \"shape\": " LIST(JSON("2")) "}",
         NODE("ndarray", "NdArrayNode") ", \"type\": \"json\", \"content\": [], \"shape\": " LIST(
             JSON("0") "," JSON("1")) "}",
+        NODE("ndarray", "NdArrayNode") ", \"type\": \"json\", \"content\": [" LIST(NODE(
+            "Tree", "ObjectNode") "}") "," LIST(NODE("Bush",
+                                                     "ObjectNode") "}") "], "
+                                                                        "\"shape\": " LIST(JSON(
+                                                                            "2") "," JSON("1")) "}",
+        NODE("ndarray", "NdArrayNode") ", \"type\": \"json\", \"content\": [" LIST(
+            JSON("1")) "," LIST(JSON("2")) "], \"shape\": " LIST(JSON("2") "," JSON("1")) "}",
+        NODE("ndarray", "NdArrayNode") ", \"type\": \"json\", \"content\": [" LIST(
+            NODE("Tree",
+                 "ObjectNode") "}") "," LIST("") "], \"shape\": " LIST(JSON("2") "," JSON("1")) "}",
     };
-    const struct mr_object *const *arrays = parse_items(nodes, 3);
+    const struct mr_object *const *arrays = parse_items(nodes, 6);
     assert_int_equal(arrays[0]->kind, MR_OBJECT_ARRAY);
     assert_int_equal(arrays[0]->array.dtype, MR_UINT8);
     assert_memory_equal(arrays[0]->array.values, "\3\4", 2);
@@ -142,6 +152,15 @@ static void test_arrays(void **state) {
     assert_true(mr_object_is_str(items[0], "a"));
     assert_int_equal(items[1]->integer, 1);
     assert_int_equal(arrays[2]->kind, MR_OBJECT_INSTANCE);
+    assert_int_equal(arrays[3]->kind, MR_OBJECT_ARRAY);
+    assert_int_equal(arrays[3]->array.n_dims, 2);
+    assert_int_equal(arrays[3]->array.shape[0], 2);
+    assert_int_equal(arrays[3]->array.shape[1], 1);
+    items = arrays[3]->array.values;
+    assert_true(mr_object_is(items[0], "m", "Tree"));
+    assert_true(mr_object_is(items[1], "m", "Bush"));
+    assert_int_equal(arrays[4]->kind, MR_OBJECT_INSTANCE); /* not of instances */
+    assert_int_equal(arrays[5]->kind, MR_OBJECT_INSTANCE); /* rows of different lengths */
 }
 
 static void test_other_nodes(void **state) {
