@@ -1,5 +1,5 @@
-/* Inside mr_score_file_run: what reading CSV (score_file_csv.c), reading JSON (score_file_json.c)
- * and writing answers (score_file_write.c) share. */
+/* Inside mr_score_file_run: what reading CSV (score_file_csv.c), reading JSON (score_file_json.c),
+ * making text of answers (score_file_encode.c) and writing it (score_file_write.c) share. */
 #ifndef MR_API_SCORE_FILE_INT_H
 #define MR_API_SCORE_FILE_INT_H
 
@@ -25,9 +25,19 @@ struct mr_file_job {
     atomic_uint_fast64_t n_rows;
     /* What was written so far. */
     bool has_output;
-    bool has_entries; /* JSON: of the list */
-    bool is_unlisted; /* JSON: the only block's answer is no list with an entry for each row */
-    size_t n_columns; /* CSV */
+    bool has_entries;     /* JSON: of the list */
+    bool is_unlisted;     /* JSON: the only block's answer is no list with an entry for each row */
+    bool is_bare;         /* JSON: that answer is not wrapped in {"predictions": ...} */
+    struct mr_str header; /* CSV */
+};
+
+/* A block's answers as text. */
+struct mr_answers {
+    struct mr_buf text;
+    struct mr_buf header; /* CSV: the line before the first row */
+    int64_t n_rows;       /* entries of the list */
+    bool is_list;         /* one entry for each row of the input */
+    bool is_bare;         /* of mr_output */
 };
 
 /* Read exactly up to size bytes; *n less only at the end of the file. MR_E_IO */
@@ -50,7 +60,10 @@ MR_MUST_CHECK mr_status mr_file_score_json(struct mr_file_job *job, struct mr_er
 MR_MUST_CHECK mr_status mr_file_run(struct mr_file_job *job, const struct mr_pipeline *pipeline,
                                     struct mr_error *err);
 
-/* The answers to a block as text; n_rows: of the block. On any thread. block->result is set. */
+/* The answers to a block as text, into block->result. On any thread.
+ * n_rows   of the block; -1: unknown
+ * returns  MR_OK; MR_E_BAD_REQUEST with the model's message when the output is an error;
+ *          MR_E_UNSUPPORTED: no table, which CSV needs; MR_E_TOO_LARGE, MR_E_NO_MEMORY */
 MR_MUST_CHECK mr_status mr_file_encode(const struct mr_file_job *job, struct mr_block *block,
                                        const struct mr_output *output, int64_t n_rows,
                                        struct mr_error *err);
