@@ -28,6 +28,23 @@ int mr_cli_bad_option(const char *command, int argc, char **argv, int result) {
     return mr_cli_usage(command, "unknown option '%s'", text);
 }
 
+int mr_cli_bad_value(const char *command, const char *name, const char *expected,
+                     const char *value) {
+    return mr_cli_usage(command, "%.*s: expected %s, received '%s'", (int)strcspn(name, "="), name,
+                        expected, value);
+}
+
+const char *mr_cli_option_name(char **argv) {
+    return argv[optind - 1 - (optarg == argv[optind - 1])];
+}
+
+int mr_cli_find_word(const char *const *words, const char *word) {
+    for (int i = 0; words[i]; i++) {
+        if (strcmp(words[i], word) == 0) return i;
+    }
+    return MR_CLI_NO_WORD;
+}
+
 bool mr_cli_parse_uint(const char *text, unsigned long min, unsigned long max, unsigned long *out) {
     char *end;
     errno = 0;

@@ -11,6 +11,7 @@
 #include "api/score_file.h"
 #include "base/cpu.h"
 #include "cli/cli.h"
+#include "cli/engine_options.h"
 #include "cli/output_file.h"
 
 static const char help[] =
@@ -20,23 +21,20 @@ static const char help[] =
     "processors, in memory that does not grow with the file, with a progress bar on a terminal.\n"
     "\n"
     "Options (default):\n"
-    "  -m, --model-uri URI        folder of a model saved by MLflow, or file:// URI (required)\n"
-    "  -i, --input-path PATH      file to score, - is standard input (standard input)\n"
-    "  -o, --output-path PATH     file for the predictions, - is standard output (standard\n"
-    "                             output); replaced when all is done, left alone on an error\n"
-    "  -t, --content-type TYPE    json or csv: what the input is (csv for PATH.csv, else json)\n"
-    "      --output-format TYPE   json: {\"predictions\": [...]} as MLflow; jsonl: one a line;\n"
-    "                             csv: a header and a line for each row\n"
-    "                             (by the output's extension: .csv, .jsonl, else json)\n"
-    "  -w, --workers N            threads (the CPU limit)\n"
-    "      --nan null|literal     how JSON has NaN and infinities: null, or the bare words that\n"
-    "                             MLflow writes, which are not JSON (null)\n"
-    "      --env-manager NAME     local, virtualenv, uv or conda: as in MLflow; a model that C\n"
-    "                             evaluates needs no Python environment\n"
-    "      --env KEY=VALUE        set an environment variable; may be given again\n"
-    "      --install-mlflow, -r, --pip-requirements-override LIST\n"
-    "                             as in MLflow; no use for a model that C evaluates\n"
-    "      --help                 this page\n"
+    "  -m, --model-uri URI      folder of a model saved by MLflow, or file:// URI (required)\n"
+    "  -i, --input-path PATH    file to score, - is standard input (standard input)\n"
+    "  -o, --output-path PATH   file for the predictions, - is standard output (standard\n"
+    "                           output); replaced when all is done, left alone on an error\n"
+    "  -t, --content-type TYPE  json or csv: what the input is (csv for PATH.csv, else json)\n"
+    "      --output-format TYPE json: {\"predictions\": [...]} as MLflow; jsonl: one a line;\n"
+    "                           csv: a header and a line for each row\n"
+    "                           (by the output's extension: .csv, .jsonl, else json)\n"
+    "  -w, --workers N          threads (the CPU limit)\n"
+    "      --nan null|literal   how JSON has NaN and infinities: null, or the bare words that\n"
+    "                           MLflow writes, which are not JSON (null)\n";
+
+static const char more_help[] =
+    "      --help               this page\n"
     "\n"
     "JSON input has the formats of the server: dataframe_split, dataframe_records, instances,\n"
     "inputs, with params beside them. CSV is read as the server does, by the signature's types.\n"
@@ -47,96 +45,51 @@ static const char help[] =
     "  mlrace predict -m ./model -i request.json -o answer.json\n"
     "  zcat rows.csv.gz | mlrace predict -m ./model -t csv --output-format jsonl > out.jsonl\n";
 
-enum { NOT_GIVEN = -1 };
-
 struct config {
     const char *model_uri;
     const char *input_path;
     const char *output_path;
-    int input_format;  /* mr_format or NOT_GIVEN */
-    int output_format; /* mr_file_format or NOT_GIVEN */
-    unsigned long n_workers;
-    bool is_nan_literal;
+    int input_format;  /* mr_format or MR_CLI_NO_WORD */
+    int output_format; /* mr_file_format or MR_CLI_NO_WORD */
+    struct mr_engine_args engine;
 };
 
-enum { OPT_FORMAT = 256, OPT_NAN, OPT_ENV_MANAGER, OPT_ENV, OPT_NO_EFFECT, OPT_HELP };
+enum { OPT_FORMAT = MR_OPT_OWN, OPT_HELP };
 
 static const struct option options[] = {{"model-uri", required_argument, NULL, 'm'},
                                         {"input-path", required_argument, NULL, 'i'},
                                         {"output-path", required_argument, NULL, 'o'},
                                         {"content-type", required_argument, NULL, 't'},
                                         {"output-format", required_argument, NULL, OPT_FORMAT},
-                                        {"workers", required_argument, NULL, 'w'},
-                                        {"nan", required_argument, NULL, OPT_NAN},
-                                        {"env-manager", required_argument, NULL, OPT_ENV_MANAGER},
-                                        {"env", required_argument, NULL, OPT_ENV},
-                                        {"install-mlflow", no_argument, NULL, OPT_NO_EFFECT},
-                                        {"pip-requirements-override", required_argument, NULL, 'r'},
+                                        MR_ENGINE_OPTIONS,
                                         {"help", no_argument, NULL, OPT_HELP},
                                         {0}};
-
-/* The place of a word in a list, NOT_GIVEN when it is none of them. */
-static int find_word(const char *const *words, const char *word) {
-    for (int i = 0; words[i]; i++) {
-        if (strcmp(words[i], word) == 0) return i;
-    }
-    return NOT_GIVEN;
-}
 
 /* In the order of their enums. */
 static const char *const input_formats[] = {"json", "csv", NULL};
 static const char *const output_formats[] = {"json", "jsonl", "csv", NULL};
-static const char *const env_managers[] = {"local", "virtualenv", "uv", "conda", NULL};
-static const char *const nan_styles[] = {"null", "literal", NULL};
-
-static bool set_environment(char *assignment) {
-    char *equals = strchr(assignment, '=');
-    if (!equals || equals == assignment) return false;
-    *equals = '\0';
-    bool is_set = setenv(assignment, equals + 1, 1) == 0;
-    *equals = '=';
-    return is_set;
-}
 
 /* Reads one option; 0, or an exit code. */
 static int set_option(struct config *config, int option, char *value, const char *name) {
-    const char *hint = "";
+    const char *expected = "";
     bool is_good = true;
     switch (option) {
     case 'm': config->model_uri = value; break;
     case 'i': config->input_path = value; break;
     case 'o': config->output_path = value; break;
     case 't':
-        config->input_format = find_word(input_formats, value);
-        is_good = config->input_format != NOT_GIVEN;
-        hint = ": json or csv";
+        config->input_format = mr_cli_find_word(input_formats, value);
+        is_good = config->input_format != MR_CLI_NO_WORD;
+        expected = "json or csv";
         break;
     case OPT_FORMAT:
-        config->output_format = find_word(output_formats, value);
-        is_good = config->output_format != NOT_GIVEN;
-        hint = ": json, jsonl or csv";
+        config->output_format = mr_cli_find_word(output_formats, value);
+        is_good = config->output_format != MR_CLI_NO_WORD;
+        expected = "json, jsonl or csv";
         break;
-    case 'w':
-        is_good = mr_cli_parse_uint(value, 1, 1024, &config->n_workers);
-        hint = ": 1 to 1024";
-        break;
-    case OPT_NAN:
-        config->is_nan_literal = strcmp(value, "literal") == 0;
-        is_good = find_word(nan_styles, value) != NOT_GIVEN;
-        hint = ": null or literal";
-        break;
-    case OPT_ENV_MANAGER:
-        is_good = find_word(env_managers, value) != NOT_GIVEN;
-        hint = ": local, virtualenv, uv or conda";
-        break;
-    case OPT_ENV:
-        is_good = set_environment(value);
-        hint = ": KEY=VALUE";
-        break;
-    default: break;
+    default: is_good = mr_engine_args_set(&config->engine, option, value, &expected);
     }
-    if (is_good) return 0;
-    return mr_cli_usage("predict", "%s: '%s' is not a valid value%s", name, value, hint);
+    return is_good ? 0 : mr_cli_bad_value("predict", name, expected, value);
 }
 
 static bool has_extension(const char *path, const char *extension) {
@@ -145,11 +98,11 @@ static bool has_extension(const char *path, const char *extension) {
 }
 
 static void choose_formats(struct config *config) {
-    if (config->input_format == NOT_GIVEN) {
+    if (config->input_format == MR_CLI_NO_WORD) {
         bool is_csv = has_extension(config->input_path, ".csv");
         config->input_format = is_csv ? MR_FORMAT_CSV : MR_FORMAT_JSON;
     }
-    if (config->output_format == NOT_GIVEN) {
+    if (config->output_format == MR_CLI_NO_WORD) {
         const char *path = config->output_path;
         config->output_format = has_extension(path, ".csv") ? MR_FILE_CSV
                                 : has_extension(path, ".jsonl") || has_extension(path, ".ndjson")
@@ -160,15 +113,17 @@ static void choose_formats(struct config *config) {
 
 /* 0: go on with *config; -1: help was printed; else an exit code. */
 static int read_config(int argc, char **argv, struct config *config) {
-    *config = (struct config){.input_format = NOT_GIVEN, .output_format = NOT_GIVEN};
     opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":m:i:o:t:w:r:", options, NULL)) != -1;) {
+    for (int c;
+         (c = getopt_long(argc, argv, ":m:i:o:t:" MR_ENGINE_LETTERS, options, NULL)) != -1;) {
         if (c == '?' || c == ':') return mr_cli_bad_option("predict", argc, argv, c);
         if (c == OPT_HELP) {
             fputs(help, stdout);
+            fputs(mr_engine_help, stdout);
+            fputs(more_help, stdout);
             return -1;
         }
-        int code = set_option(config, c, optarg, argv[optind - 1 - (optarg == argv[optind - 1])]);
+        int code = set_option(config, c, optarg, mr_cli_option_name(argv));
         if (code) return code;
     }
     if (optind < argc) return mr_cli_usage("predict", "unexpected argument '%s'", argv[optind]);
@@ -199,8 +154,8 @@ static mr_status score(const struct config *config, const struct mr_model *model
         .input_format = (mr_format)config->input_format,
         .output = output.fd,
         .output_format = (mr_file_format)config->output_format,
-        .encode = {.is_nan_literal = config->is_nan_literal},
-        .n_threads = config->n_workers ? (unsigned)config->n_workers : mr_cpu_count(),
+        .encode = {.is_nan_literal = config->engine.is_nan_literal},
+        .n_threads = config->engine.n_workers ? (unsigned)config->engine.n_workers : mr_cpu_count(),
         .progress = &progress,
     };
     int64_t n_rows = 0;
@@ -228,19 +183,25 @@ static int fail(const struct mr_error *err) {
     return MR_EXIT_FAILED;
 }
 
-int mr_cli_predict(int argc, char **argv) {
-    struct config config;
-    int code = read_config(argc, argv, &config);
-    if (code) return code < 0 ? 0 : code;
+static int predict(const struct config *config) {
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is a failed write */
     keep_large_blocks();
     struct mr_error err = {0};
     struct mr_model *model;
     int input;
-    if (open_input(config.input_path, &input, &err) != MR_OK) return fail(&err);
-    if (mr_model_load(config.model_uri, NULL, &model, &err) != MR_OK) return fail(&err);
-    mr_status status = score(&config, model, input, &err);
+    if (open_input(config->input_path, &input, &err) != MR_OK) return fail(&err);
+    if (mr_model_load(config->model_uri, NULL, &model, &err) != MR_OK) return fail(&err);
+    mr_status status = score(config, model, input, &err);
     mr_model_free(model);
     if (input != STDIN_FILENO) close(input);
     return status == MR_OK ? 0 : fail(&err);
+}
+
+int mr_cli_predict(int argc, char **argv) {
+    struct config config = {.input_format = MR_CLI_NO_WORD, .output_format = MR_CLI_NO_WORD};
+    if (!mr_engine_args_init(&config.engine, argc)) return MR_EXIT_FAILED;
+    int code = read_config(argc, argv, &config);
+    if (code <= 0) code = code < 0 ? 0 : predict(&config);
+    mr_engine_args_deinit(&config.engine);
+    return code;
 }

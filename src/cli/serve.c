@@ -13,6 +13,7 @@
 #include "base/cpu.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/engine_options.h"
 
 static const char help[] =
     "Usage: mlrace serve -m MODEL [options]\n"
@@ -30,11 +31,9 @@ static const char help[] =
     "                           (MLFLOW_MODELS_WORKERS, the CPU limit)\n"
     "      --max-body SIZE      largest request body, such as 512K, 100M, 2G (256M)\n"
     "      --nan null|literal   how NaN and infinities are written: null, or the bare words\n"
-    "                           that MLflow writes, which are not JSON (null)\n"
-    "      --env-manager NAME   local, virtualenv, uv or conda: as in MLflow; a model that C\n"
-    "                           evaluates needs no Python environment\n"
-    "      --no-conda           the same as --env-manager local\n"
-    "      --install-mlflow     as in MLflow; no use for a model that C evaluates\n"
+    "                           that MLflow writes, which are not JSON (null)\n";
+
+static const char more_help[] =
     "      --help               this page\n"
     "\n"
     "Endpoints: POST /invocations, GET /ping, /health, /version.\n"
@@ -53,30 +52,23 @@ struct config {
     const char *host;
     unsigned long port;
     unsigned long timeout_s;
-    unsigned long n_workers; /* 0: the CPU limit */
     size_t max_body_bytes;
-    bool is_nan_literal;
+    struct mr_engine_args engine;
 };
 
-enum { OPT_MAX_BODY = 256, OPT_NAN, OPT_ENV_MANAGER, OPT_NO_EFFECT, OPT_HELP };
+enum { OPT_MAX_BODY = MR_OPT_OWN, OPT_HELP };
 
 static const struct option options[] = {{"model-uri", required_argument, NULL, 'm'},
                                         {"host", required_argument, NULL, 'h'},
                                         {"port", required_argument, NULL, 'p'},
                                         {"timeout", required_argument, NULL, 't'},
-                                        {"workers", required_argument, NULL, 'w'},
                                         {"max-body", required_argument, NULL, OPT_MAX_BODY},
-                                        {"nan", required_argument, NULL, OPT_NAN},
-                                        {"env-manager", required_argument, NULL, OPT_ENV_MANAGER},
-                                        {"no-conda", no_argument, NULL, OPT_NO_EFFECT},
-                                        {"install-mlflow", no_argument, NULL, OPT_NO_EFFECT},
+                                        MR_ENGINE_OPTIONS,
                                         {"help", no_argument, NULL, OPT_HELP},
                                         {0}};
 
-/* Reads one option, be it from the command line or the environment; 0, or an exit code.
- * name  as it was given: "-p", "--port=7", "MLFLOW_PORT" */
-static int set_option(struct config *config, int option, const char *value, const char *name) {
-    static const char *const env_managers[] = {"local", "virtualenv", "uv", "conda"};
+/* Reads one option, be it from the command line or the environment; 0, or an exit code. */
+static int set_option(struct config *config, int option, char *value, const char *name) {
     bool is_good = true;
     const char *expected = "";
     switch (option) {
@@ -90,29 +82,13 @@ static int set_option(struct config *config, int option, const char *value, cons
         is_good = mr_cli_parse_uint(value, 1, 86400, &config->timeout_s);
         expected = "a number of seconds from 1 to 86400";
         break;
-    case 'w':
-        is_good = mr_cli_parse_uint(value, 1, 1024, &config->n_workers);
-        expected = "a number from 1 to 1024";
-        break;
     case OPT_MAX_BODY:
         is_good = mr_cli_parse_bytes(value, &config->max_body_bytes);
         expected = "a size such as 512K, 100M or 2G";
         break;
-    case OPT_NAN:
-        config->is_nan_literal = strcmp(value, "literal") == 0;
-        is_good = config->is_nan_literal || strcmp(value, "null") == 0;
-        expected = "null or literal";
-        break;
-    case OPT_ENV_MANAGER:
-        is_good = false;
-        for (size_t i = 0; i < 4; i++) is_good |= strcmp(value, env_managers[i]) == 0;
-        expected = "local, virtualenv, uv or conda";
-        break;
-    default: break;
+    default: is_good = mr_engine_args_set(&config->engine, option, value, &expected);
     }
-    if (is_good) return 0;
-    return mr_cli_usage("serve", "%.*s: expected %s, received '%s'", (int)strcspn(name, "="), name,
-                        expected, value);
+    return is_good ? 0 : mr_cli_bad_value("serve", name, expected, value);
 }
 
 static int read_environment(struct config *config) {
@@ -124,7 +100,7 @@ static int read_environment(struct config *config) {
                      {"MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", 't'},
                      {"MLFLOW_MODELS_WORKERS", 'w'}};
     for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
-        const char *value = getenv(variables[i].name);
+        char *value = getenv(variables[i].name);
         if (!value || !*value) continue;
         int code = set_option(config, variables[i].option, value, variables[i].name);
         if (code) return code;
@@ -134,18 +110,19 @@ static int read_environment(struct config *config) {
 
 /* 0: go on with *config; -1: help was printed; else an exit code. */
 static int read_config(int argc, char **argv, struct config *config) {
-    *config = (struct config){
-        .host = "127.0.0.1", .port = 5000, .timeout_s = 60, .max_body_bytes = (size_t)256 << 20};
     int code = read_environment(config);
     if (code) return code;
     opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":m:h:p:t:w:", options, NULL)) != -1;) {
+    for (int c;
+         (c = getopt_long(argc, argv, ":m:h:p:t:" MR_ENGINE_LETTERS, options, NULL)) != -1;) {
         if (c == '?' || c == ':') return mr_cli_bad_option("serve", argc, argv, c);
         if (c == OPT_HELP) {
             fputs(help, stdout);
+            fputs(mr_engine_help, stdout);
+            fputs(more_help, stdout);
             return -1;
         }
-        code = set_option(config, c, optarg, argv[optind - 1 - (optarg == argv[optind - 1])]);
+        code = set_option(config, c, optarg, mr_cli_option_name(argv));
         if (code) return code;
     }
     if (optind < argc) return mr_cli_usage("serve", "unexpected argument '%s'", argv[optind]);
@@ -191,7 +168,8 @@ static mr_status start_http(const struct config *config, struct mr_endpoints *en
     size_t n_routes;
     const struct mr_http_route *routes = mr_endpoints_routes(&n_routes);
     unsigned timeout_ms = (unsigned)config->timeout_s * 1000;
-    unsigned n_threads = config->n_workers ? (unsigned)config->n_workers : mr_cpu_count();
+    unsigned long n_workers = config->engine.n_workers;
+    unsigned n_threads = n_workers ? (unsigned)n_workers : mr_cpu_count();
     const struct mr_http_options http = {
         .host = config->host,
         .port = (uint16_t)config->port,
@@ -233,7 +211,7 @@ static int serve(const struct config *config) {
         return MR_EXIT_FAILED;
     }
     struct mr_endpoints endpoints = {.model = model,
-                                     .encode = {.is_nan_literal = config->is_nan_literal}};
+                                     .encode = {.is_nan_literal = config->engine.is_nan_literal}};
     struct mr_http_server *server;
     if (start_http(config, &endpoints, &server, &err) != MR_OK) {
         mr_log_error("%s", err.message);
@@ -257,8 +235,11 @@ static int serve(const struct config *config) {
 }
 
 int mr_cli_serve(int argc, char **argv) {
-    struct config config;
+    struct config config = {
+        .host = "127.0.0.1", .port = 5000, .timeout_s = 60, .max_body_bytes = (size_t)256 << 20};
+    if (!mr_engine_args_init(&config.engine, argc)) return MR_EXIT_FAILED;
     int code = read_config(argc, argv, &config);
-    if (code) return code < 0 ? 0 : code;
-    return serve(&config);
+    if (code <= 0) code = code < 0 ? 0 : serve(&config);
+    mr_engine_args_deinit(&config.engine);
+    return code;
 }

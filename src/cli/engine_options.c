@@ -1,0 +1,76 @@
+#include "cli/engine_options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char mr_engine_help[] =
+    "      --env-manager NAME   local, virtualenv, uv or conda: as in MLflow; a model that C\n"
+    "                           evaluates needs no Python environment\n"
+    "      --no-conda           the same as --env-manager local\n"
+    "      --env KEY=VALUE      set an environment variable for the model; may be given again\n"
+    "      --install-mlflow, -r, --pip-requirements-override LIST\n"
+    "                           as in MLflow; no use for a model that C evaluates\n";
+
+bool mr_engine_args_init(struct mr_engine_args *args, int argc) {
+    *args = (struct mr_engine_args){0};
+    args->variables = calloc((size_t)argc + 1, sizeof(*args->variables));
+    args->options.python.variables = args->variables;
+    return args->variables != NULL;
+}
+
+void mr_engine_args_deinit(struct mr_engine_args *args) {
+    free(args->variables);
+    free(args->pip_overrides);
+    *args = (struct mr_engine_args){0};
+}
+
+static bool set_env_manager(struct mr_python_options *python, const char *name) {
+    static const char *const names[] = {"local", "virtualenv", "uv", "conda", NULL};
+    int found = mr_cli_find_word(names, name);
+    if (found != MR_CLI_NO_WORD) python->env_manager = names[found];
+    return found != MR_CLI_NO_WORD;
+}
+
+/* "x==1,y": of two lists the last counts, as in MLflow. */
+static bool set_overrides(struct mr_engine_args *args, char *list) {
+    size_t n = 1;
+    for (const char *c = list; *c; c++) n += *c == ',';
+    free(args->pip_overrides);
+    args->pip_overrides = calloc(n, sizeof(*args->pip_overrides));
+    args->options.python.pip_overrides = args->pip_overrides;
+    args->options.python.n_pip_overrides = args->pip_overrides ? n : 0;
+    for (size_t i = 0; i < args->options.python.n_pip_overrides; i++) {
+        size_t size = strcspn(list, ",");
+        if (size == 0) return false;
+        args->pip_overrides[i] = list;
+        list += size;
+        if (*list) *list++ = '\0';
+    }
+    return args->pip_overrides != NULL;
+}
+
+bool mr_engine_args_set(struct mr_engine_args *args, int option, char *value,
+                        const char **expected) {
+    static const char *const nan_styles[] = {"null", "literal", NULL};
+    struct mr_python_options *python = &args->options.python;
+    switch (option) {
+    case 'w':
+        *expected = "a number from 1 to 1024";
+        return mr_cli_parse_uint(value, 1, 1024, &args->n_workers);
+    case 'r': *expected = "packages such as x==1.0,y==2.0"; return set_overrides(args, value);
+    case MR_OPT_NAN:
+        *expected = "null or literal";
+        args->is_nan_literal = strcmp(value, "literal") == 0;
+        return mr_cli_find_word(nan_styles, value) != MR_CLI_NO_WORD;
+    case MR_OPT_ENV_MANAGER:
+        *expected = "local, virtualenv, uv or conda";
+        return set_env_manager(python, value);
+    case MR_OPT_NO_CONDA: return set_env_manager(python, "local");
+    case MR_OPT_ENV:
+        *expected = "KEY=VALUE";
+        args->variables[python->n_variables++] = value;
+        return strcspn(value, "=") > 0 && strchr(value, '=');
+    case MR_OPT_INSTALL_MLFLOW: python->installs_mlflow = true; return true;
+    default: return true;
+    }
+}
