@@ -1,0 +1,121 @@
+/* What workers say about calls. */
+#include <stdlib.h>
+
+#include "engine/pyproc/pool_int.h"
+
+static mr_status out_of_turn(const struct mr_wire_header *header, struct mr_error *err) {
+    return mr_fail(err, MR_E_FORMAT, "a message of type %d that nobody asked for",
+                   (int)header->type);
+}
+
+static void end_call(struct mr_call *call, mr_status status) {
+    call->status = status;
+    call->done(call);
+}
+
+static mr_status on_result(struct mr_pool *pool, struct mr_lane *lane,
+                           const struct mr_message *message, struct mr_error *err) {
+    pthread_mutex_lock(&pool->lock);
+    int64_t now_us = mr_pool_now_us();
+    struct mr_slot *slot = mr_calls_heard(lane, message->header.id, now_us);
+    struct mr_ticket *ticket = slot ? mr_calls_answered(&pool->calls, lane, slot, now_us) : NULL;
+    pthread_mutex_unlock(&pool->lock);
+    if (!ticket) return MR_OK;
+    struct mr_call *call = ticket->call;
+    mr_status status = mr_wire_read_result(message->payload, message->header.payload_size,
+                                           call->arena, &call->output, &call->err);
+    if (status == MR_OK && ticket->has_chunks && !call->output.http_status) {
+        status = mr_fail(&call->err, MR_E_FORMAT, "a result that is no error after chunks");
+    }
+    if (status != MR_E_FORMAT) {
+        end_call(call, status);
+        return MR_OK;
+    }
+    *err = call->err;
+    end_call(call, mr_fail(&call->err, MR_E_UNAVAILABLE,
+                           "the worker process was ended: it answered with %s", err->message));
+    return status;
+}
+
+static mr_status on_end(struct mr_pool *pool, struct mr_lane *lane,
+                        const struct mr_message *message, struct mr_error *err) {
+    if (message->header.payload_size) return out_of_turn(&message->header, err);
+    struct mr_ticket *ticket = NULL;
+    pthread_mutex_lock(&pool->lock);
+    int64_t now_us = mr_pool_now_us();
+    struct mr_slot *slot = mr_calls_heard(lane, message->header.id, now_us);
+    bool is_wanted = !slot || !slot->ticket || slot->ticket->call->wants_stream;
+    if (slot && is_wanted) ticket = mr_calls_answered(&pool->calls, lane, slot, now_us);
+    pthread_mutex_unlock(&pool->lock);
+    if (!is_wanted) return out_of_turn(&message->header, err);
+    if (!ticket) return MR_OK;
+    ticket->call->is_streamed = true;
+    end_call(ticket->call, MR_OK);
+    return MR_OK;
+}
+
+/* Tell a chunk of a call, which mr_pool_cancel waits for. A chunk that cannot be taken ends it. */
+static void tell_chunk(struct mr_pool *pool, struct mr_lane *lane, uint64_t id,
+                       struct mr_ticket *ticket, struct mr_str text) {
+    struct mr_call *call = ticket->call;
+    bool is_taken = call->chunk(call, text);
+    pthread_mutex_lock(&pool->lock);
+    /* Who has cancelled it meanwhile may have freed the ticket, but not left it in the slot. */
+    struct mr_slot *slot = mr_calls_heard(lane, id, mr_pool_now_us());
+    bool is_ended = !is_taken && slot && slot->ticket &&
+                    mr_calls_withdraw(&pool->calls, slot->ticket);
+    pool->chunk_ticket = NULL;
+    pthread_cond_broadcast(&pool->chunk_told);
+    pthread_mutex_unlock(&pool->lock);
+    if (!is_ended) return;
+    end_call(call, mr_fail(&call->err, MR_E_NO_MEMORY, "out of memory for a streamed answer"));
+}
+
+/* A text that can stand in a line: not empty, ASCII, no control characters. */
+static bool is_line(struct mr_str text) {
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned char byte = (unsigned char)text.data[i];
+        if (byte < 0x20 || byte >= 0x7f) return false;
+    }
+    return text.size > 0;
+}
+
+static mr_status on_text(struct mr_pool *pool, struct mr_lane *lane, uint64_t id,
+                         struct mr_str text, struct mr_error *err) {
+    if (!is_line(text)) return mr_fail(err, MR_E_FORMAT, "a chunk that is no line of ASCII");
+    pthread_mutex_lock(&pool->lock);
+    struct mr_slot *slot = mr_calls_heard(lane, id, mr_pool_now_us());
+    struct mr_ticket *ticket = slot ? slot->ticket : NULL;
+    bool is_wanted = !ticket || ticket->call->wants_stream;
+    if (ticket && is_wanted) {
+        ticket->has_chunks = true;
+        pool->chunk_ticket = ticket;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (!is_wanted) return mr_fail(err, MR_E_FORMAT, "a chunk of a call that is no stream");
+    if (ticket) tell_chunk(pool, lane, id, ticket, text);
+    return MR_OK;
+}
+
+static mr_status on_chunk(struct mr_pool *pool, struct mr_lane *lane,
+                          const struct mr_message *message, struct mr_error *err) {
+    struct mr_str text = {message->payload, message->header.payload_size};
+    if (!message->mapping) return on_text(pool, lane, message->header.id, text, err);
+    char *copy = malloc(text.size); /* what is checked must not change any more */
+    if (!copy) return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
+    memcpy(copy, text.data, text.size);
+    text.data = copy;
+    mr_status status = on_text(pool, lane, message->header.id, text, err);
+    free(copy);
+    return status;
+}
+
+mr_status mr_pool_on_answer(struct mr_pool *pool, struct mr_lane *lane,
+                            const struct mr_message *message, struct mr_error *err) {
+    switch (message->header.type) {
+    case MR_WIRE_RESULT: return on_result(pool, lane, message, err);
+    case MR_WIRE_END: return on_end(pool, lane, message, err);
+    case MR_WIRE_CHUNK: return on_chunk(pool, lane, message, err);
+    default: return out_of_turn(&message->header, err);
+    }
+}

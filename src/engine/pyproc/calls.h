@@ -1,0 +1,139 @@
+/* Calls on their way: the queue of those that wait, and what each worker has under way.
+ *
+ * Knows sockets and the time, not processes. A lane is the place of a worker; it is closed while
+ * the worker's process is missing. Calls leave the queue in the order they came. A worker gets one
+ * call, and where calls are short a second one ahead, so that it need not wait for us in between;
+ * an asynchronous one gets many. A call that is cancelled, or too late, ends for its caller at once
+ * but keeps its slot until the worker has ended it too, since only then it is free.
+ *
+ * Not thread-safe: the owner holds one lock around all of it, but for mr_calls_prepare and
+ * mr_ended_tell. Times are microseconds of a clock that never goes back, given by the caller. */
+#ifndef MR_ENGINE_PYPROC_CALLS_H
+#define MR_ENGINE_PYPROC_CALLS_H
+
+#include "engine/engine.h"
+#include "engine/pyproc/channel.h"
+
+#define MR_CALLS_MAX_AHEAD 2        /* calls that a worker may hold */
+#define MR_CALLS_MAX_ASYNC 64       /* the same, if it is asynchronous */
+#define MR_CALLS_GRACE_US 1000000   /* for a worker to end a call that is too late */
+#define MR_CALLS_SHORT_CALL_US 2000 /* calls up to this long are sent ahead */
+#define MR_NEVER_US INT64_MAX
+
+typedef enum mr_ticket_place {
+    MR_TICKET_PREPARED,
+    MR_TICKET_QUEUED,
+    MR_TICKET_SENT,
+    MR_TICKET_ENDED /* for its caller */
+} mr_ticket_place;
+
+/* A call and its request, ready to be sent as often as it takes. In the call's arena. */
+struct mr_ticket {
+    struct mr_call *call;
+    mr_ticket_place place;
+    struct mr_ticket *next, *previous; /* in the queue; `next` also in a list of ended ones */
+    struct mr_lane *lane;              /* MR_TICKET_SENT */
+    uint64_t id;
+    int64_t asked_us, sent_us;
+    size_t size;
+    const void *payload;   /* size bytes; NULL: in the memfd */
+    struct mr_memfd memfd; /* sealed */
+    bool has_chunks;       /* a part of the answer has come */
+};
+
+/* A call that a worker has got and not ended. */
+struct mr_slot {
+    uint64_t id;
+    struct mr_ticket *ticket; /* NULL: its caller waits no more */
+    int64_t sent_us;
+    int64_t deadline_us;               /* of the call, MR_NEVER_US: none */
+    int64_t give_up_us;                /* MR_NEVER_US: not too late yet */
+    bool is_cancel_due, is_resume_due; /* to be sent when there is room */
+};
+
+struct mr_lane {
+    int socket;  /* -1: closed; borrowed */
+    void *owner; /* whoever opened it */
+    bool is_async;
+    bool is_broken;  /* nothing can be sent any more; its process is about to end */
+    bool needs_room; /* the socket is full: mr_calls_make_room when it is not */
+    bool is_hung;    /* has not ended a call in time, see mr_calls_expire */
+    size_t n_slots;
+    struct mr_slot slots[MR_CALLS_MAX_ASYNC]; /* in the order they were sent */
+    int64_t heard_us;                         /* when the worker last sent anything */
+    int64_t freed_us;                         /* when it last ended a call */
+    uint64_t n_answered;                      /* since it was opened */
+};
+
+struct mr_calls {
+    struct mr_lane *lanes;
+    size_t n_lanes;
+    struct mr_ticket *first, *last; /* the queue */
+    int64_t timeout_us;             /* MR_NEVER_US: none */
+    int64_t next_us;                /* nothing is too late before; MR_NEVER_US: ever */
+    int64_t service_us;             /* how long calls take lately, a moving mean */
+    uint64_t last_id;
+    /* Tell when lane->needs_room has changed. */
+    void (*room_wanted)(struct mr_lane *lane);
+};
+
+/* Calls to be told that they have ended. Zeroed when empty. */
+struct mr_ended {
+    struct mr_ticket *first, *last;
+};
+
+/* lanes: n_lanes, borrowed; all become closed. timeout_us: MR_NEVER_US for none. */
+void mr_calls_init(struct mr_calls *calls, struct mr_lane *lanes, size_t n_lanes,
+                   int64_t timeout_us, void (*room_wanted)(struct mr_lane *lane));
+
+/* Lay out a call's request. Sets call->state to its ticket.
+ * returns  MR_OK; MR_E_UNSUPPORTED: the protocol cannot carry this input; MR_E_TOO_LARGE,
+ *          MR_E_NO_MEMORY, MR_E_IO */
+MR_MUST_CHECK mr_status mr_calls_prepare(struct mr_call *call, bool is_nan_literal,
+                                         struct mr_error *err);
+
+/* Send a prepared call to a worker, or put it in the queue. */
+void mr_calls_ask(struct mr_calls *calls, struct mr_ticket *ticket, int64_t now_us);
+
+/* Take a call back. true: it will not be told of; false: it has ended before. */
+bool mr_calls_withdraw(struct mr_calls *calls, struct mr_ticket *ticket);
+
+/* Hold back the chunks of a call, or let them come again. */
+void mr_calls_pause(struct mr_calls *calls, struct mr_ticket *ticket, bool is_paused);
+
+/* A worker is there: it gets calls from now on. */
+void mr_calls_open(struct mr_calls *calls, struct mr_lane *lane, int socket, bool is_async,
+                   void *owner, int64_t now_us);
+
+/* A worker is gone. What it had begun ends with err, what it had been sent ahead goes back to the
+ * front of the queue. */
+void mr_calls_close(struct mr_calls *calls, struct mr_lane *lane, const struct mr_error *err,
+                    int64_t now_us, struct mr_ended *ended);
+
+/* A message about a call has come: its slot, NULL when the worker has no such call. */
+struct mr_slot *mr_calls_heard(struct mr_lane *lane, uint64_t id, int64_t now_us);
+
+/* The worker has ended a call: its slot is free for the next one.
+ * returns  the ticket, which has ended too, or NULL when nobody waits for it; to be told by
+ *          mr_ended_add or mr_ticket_tell */
+struct mr_ticket *mr_calls_answered(struct mr_calls *calls, struct mr_lane *lane,
+                                    struct mr_slot *slot, int64_t now_us);
+
+/* A socket that was full has room. */
+void mr_calls_make_room(struct mr_calls *calls, struct mr_lane *lane, int64_t now_us);
+
+/* End the calls that are too late, and set is_hung of the lanes whose worker must be replaced.
+ * Updates next_us. */
+void mr_calls_expire(struct mr_calls *calls, int64_t now_us, struct mr_ended *ended);
+
+/* End all calls in the queue. */
+void mr_calls_fail_queue(struct mr_calls *calls, const struct mr_error *err,
+                         struct mr_ended *ended);
+
+/* Add a call that has ended and set its status. */
+void mr_ended_add(struct mr_ended *ended, struct mr_ticket *ticket, const struct mr_error *err);
+
+/* Tell all of them, without the lock. */
+void mr_ended_tell(struct mr_ended *ended);
+
+#endif

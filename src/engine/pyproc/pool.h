@@ -1,0 +1,45 @@
+/* A pool of Python processes that answer calls.
+ *
+ * One thread of the pool watches the processes, their sockets and what they print; it starts them,
+ * replaces those that end, reads their answers and tells them. A call is sent by the thread that
+ * asks it where a worker is free. Errors of calls: MR_E_UNAVAILABLE where there is no model yet or
+ * its worker ended, MR_E_DEADLINE; a model's own are an answer.
+ *
+ * A process has one pool at a time: it becomes the reaper of all orphans below it, so that the pool
+ * waits for any child of it. */
+#ifndef MR_ENGINE_PYPROC_POOL_H
+#define MR_ENGINE_PYPROC_POOL_H
+
+#include "engine/engine.h"
+#include "engine/pyproc/command.h"
+
+struct mr_pool;
+
+struct mr_pool_options {
+    struct mr_command command; /* starts a host; what it points to must outlive the pool */
+    unsigned n_workers;        /* >= 1 */
+    unsigned timeout_ms;       /* of a call; 0: none */
+    bool is_nan_literal;
+    void (*loaded)(void *ctx, const struct mr_error *err); /* see mr_python_options; may be NULL */
+    void *ctx;
+};
+
+/* Start a pool, which goes on loading. Blocks SIGCHLD on the calling thread; threads that exist
+ * already should block it too, and later ones do by that.
+ * returns  MR_OK, MR_E_IO, MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_pool_new(const struct mr_pool_options *options, struct mr_pool **out,
+                                    struct mr_error *err);
+
+/* End all processes and wait for them. No call may be under way; not from within a callback. */
+void mr_pool_free(struct mr_pool *pool);
+
+/* See mr_engine_ask, _cancel, _pause, _state_of.  threads: any */
+void mr_pool_ask(struct mr_pool *pool, struct mr_call *call);
+bool mr_pool_cancel(struct mr_pool *pool, struct mr_call *call);
+void mr_pool_pause(struct mr_pool *pool, struct mr_call *call, bool is_paused);
+mr_engine_state mr_pool_state(const struct mr_pool *pool);
+
+/* A line on what was loaded; on an empty buffer before that nothing. */
+void mr_pool_describe(struct mr_pool *pool, struct mr_buf *buf);
+
+#endif

@@ -1,0 +1,96 @@
+#include "engine/pyproc/pyproc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/cpu.h"
+#include "base/log.h"
+#include "engine/pyproc/pool.h"
+#include "engine/pyproc/wire.h"
+
+struct mr_engine_model {
+    struct mr_arena *arena; /* holds the command */
+    struct mr_pool *pool;
+};
+
+static void probe(const struct mr_model_source *source, struct mr_probe *probe) {
+    const char *reason = "Python workers load whatever mlflow.pyfunc can";
+    if (!source->options || !source->options->python.package_path) {
+        reason = "Python workers: the package mlrace was not found";
+    } else if (!source->options->python.interpreter) {
+        reason = "Python workers: no Python interpreter was found";
+    } else {
+        probe->score = 1; /* a native engine that can is faster */
+    }
+    snprintf(probe->reason, sizeof(probe->reason), "%s", reason);
+}
+
+static mr_status start_pool(const struct mr_python_options *options, const char *model_path,
+                            struct mr_engine_model *model, struct mr_error *err) {
+    struct mr_pool_options pool = {.n_workers = options->n_workers,
+                                   .timeout_ms = options->timeout_ms,
+                                   .is_nan_literal = options->is_nan_literal,
+                                   .loaded = options->loaded,
+                                   .ctx = options->ctx};
+    if (pool.n_workers == 0) pool.n_workers = mr_cpu_count();
+    MR_TRY(mr_command_init(options, model_path, pool.n_workers, model->arena, &pool.command, err));
+    mr_log_info("%s loads the model for %u %s%s", options->interpreter, pool.n_workers,
+                pool.n_workers == 1 ? "worker" : "workers",
+                options->n_workers ? "" : ", as many as there are processors");
+    return mr_pool_new(&pool, &model->pool, err);
+}
+
+static void unload(struct mr_engine_model *model) {
+    if (model->pool) mr_pool_free(model->pool);
+    mr_arena_free(model->arena);
+    free(model);
+}
+
+static mr_status load(const struct mr_model_source *source, struct mr_engine_model **out,
+                      struct mr_error *err) {
+    struct mr_engine_model *model = calloc(1, sizeof(*model));
+    if (!model) return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
+    model->arena = mr_arena_new(0, NULL);
+    mr_status status = model->arena ? start_pool(&source->options->python, source->path, model, err)
+                                    : mr_fail(err, MR_E_NO_MEMORY, "out of memory");
+    if (status != MR_OK) {
+        unload(model);
+        return status;
+    }
+    *out = model;
+    return MR_OK;
+}
+
+static void describe(const struct mr_engine_model *model, struct mr_buf *buf) {
+    mr_pool_describe(model->pool, buf);
+}
+
+static void ask(struct mr_engine_model *model, struct mr_call *call) {
+    mr_pool_ask(model->pool, call);
+}
+
+static bool cancel(struct mr_engine_model *model, struct mr_call *call) {
+    return mr_pool_cancel(model->pool, call);
+}
+
+static void pause_call(struct mr_engine_model *model, struct mr_call *call, bool is_paused) {
+    mr_pool_pause(model->pool, call, is_paused);
+}
+
+static mr_engine_state state(const struct mr_engine_model *model) {
+    return mr_pool_state(model->pool);
+}
+
+const struct mr_engine_ops mr_python_engine = {
+    .name = "python",
+    .is_native = false,
+    .probe = probe,
+    .load = load,
+    .describe = describe,
+    .unload = unload,
+    .can_take = mr_wire_can_carry,
+    .ask = ask,
+    .cancel = cancel,
+    .pause = pause_call,
+    .state = state,
+};
