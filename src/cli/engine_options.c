@@ -8,8 +8,8 @@ const char mr_engine_help[] =
     "                           evaluates needs no Python environment\n"
     "      --no-conda           the same as --env-manager local\n"
     "      --env KEY=VALUE      set an environment variable for the model; may be given again\n"
-    "      --install-mlflow, -r, --pip-requirements-override LIST\n"
-    "                           as in MLflow; no use for a model that C evaluates\n";
+    "      --install-mlflow, -r, --pip-requirements-override LIST, --offline, --wheel-dir DIR\n"
+    "                           how to build that environment: see mlrace prepare-env\n";
 
 bool mr_engine_args_init(struct mr_engine_args *args, int argc) {
     *args = (struct mr_engine_args){0};
@@ -71,6 +71,8 @@ bool mr_engine_args_set(struct mr_engine_args *args, int option, char *value,
         args->variables[python->n_variables++] = value;
         return strcspn(value, "=") > 0 && strchr(value, '=');
     case MR_OPT_INSTALL_MLFLOW: python->installs_mlflow = true; return true;
+    case MR_OPT_OFFLINE: python->is_offline = true; return true;
+    case MR_OPT_WHEEL_DIR: python->wheel_dir = value; return true;
     default: return true;
     }
 }

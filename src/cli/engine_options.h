@@ -23,6 +23,8 @@ enum {
     MR_OPT_NO_CONDA,
     MR_OPT_ENV,
     MR_OPT_INSTALL_MLFLOW,
+    MR_OPT_OFFLINE,
+    MR_OPT_WHEEL_DIR,
     MR_OPT_OWN
 };
 
@@ -35,6 +37,8 @@ enum {
     {"no-conda", no_argument, NULL, MR_OPT_NO_CONDA},                                              \
     {"env", required_argument, NULL, MR_OPT_ENV},                                                  \
     {"install-mlflow", no_argument, NULL, MR_OPT_INSTALL_MLFLOW},                                  \
+    {"offline", no_argument, NULL, MR_OPT_OFFLINE},                                                \
+    {"wheel-dir", required_argument, NULL, MR_OPT_WHEEL_DIR},                                      \
     {"pip-requirements-override", required_argument, NULL, 'r'}
 /* clang-format on */
 #define MR_ENGINE_LETTERS "w:r:"

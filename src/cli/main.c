@@ -11,9 +11,10 @@ static const char help[] =
     "Serve models saved by MLflow, evaluated in C.\n"
     "\n"
     "Commands:\n"
-    "  serve      answer HTTP requests as `mlflow models serve` does\n"
-    "  predict    score a file as `mlflow models predict` does\n"
-    "  explain    show a model's signature, the engine chosen for it, and why\n"
+    "  serve        answer HTTP requests as `mlflow models serve` does\n"
+    "  predict      score a file as `mlflow models predict` does\n"
+    "  explain      show a model's signature, the engine chosen for it, and why\n"
+    "  prepare-env  build the Python environment of a model ahead\n"
     "\n"
     "`mlrace models serve` is the same as `mlrace serve`, and so on. `mlrace COMMAND --help` "
     "tells\n"
@@ -30,6 +31,7 @@ static const struct {
     {"serve", mr_cli_serve},
     {"predict", mr_cli_predict},
     {"explain", mr_cli_explain},
+    {"prepare-env", mr_cli_prepare_env},
 };
 
 int main(int argc, char **argv) {

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["models", "serve"], ["explain"]])
+@pytest.mark.parametrize("command", [[], ["serve"], ["models", "serve"], ["explain"], ["prepare-env"]])
 def test_help_goes_to_stdout_with_an_example(run, command):
     result = run(*command, "--help")
     assert (result.returncode, result.stderr) == (0, "")
@@ -40,6 +40,10 @@ def test_version_names_both_versions(run):
         (["serve", "-m", "x", "more"], ["more"]),
         (["serve", "-m", "x", "--env-manager", "pip"], ["pip"]),
         (["explain"], ["-m"]),
+        (["prepare-env"], ["-m"]),
+        (["prepare-env", "-m", "x", "--env-manager", "local"], ["virtualenv, uv or conda"]),
+        (["prepare-env", "-m", "x", "--offline=1"], ["no value"]),
+        (["prepare-env", "-m", "x", "--wheel-dir"], ["needs a value"]),
     ],
 )
 def test_bad_usage_says_what_is_wrong_and_ends_with_2(run, arguments, words):
@@ -49,7 +53,7 @@ def test_bad_usage_says_what_is_wrong_and_ends_with_2(run, arguments, words):
         assert word in result.stderr
 
 
-@pytest.mark.parametrize("command", ["serve", "explain"])
+@pytest.mark.parametrize("command", ["serve", "explain", "prepare-env"])
 def test_a_model_that_is_not_there(run, tmp_path, command):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()

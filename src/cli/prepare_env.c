@@ -1,0 +1,160 @@
+/* `mlrace prepare-env`: build the Python environment of a model ahead. Python does it
+ * (python/mlrace/environment.py), in this process's place: so its output and exit code are this
+ * command's, and signals reach it. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/endpoints.h"
+#include "cli/cli.h"
+#include "cli/engine_options.h"
+#include "cli/python.h"
+#include "model/model.h"
+
+static const char help[] =
+    "Usage: mlrace prepare-env -m MODEL [options]\n"
+    "\n"
+    "Build the Python environment that a model asks for (python_env.yaml, requirements.txt or\n"
+    "conda.yaml), so that `mlrace serve` with the same --env-manager starts at once and needs no\n"
+    "network. An environment is built once for each set of requirements; the path of its\n"
+    "interpreter goes to standard output.\n"
+    "\n"
+    "Options (default):\n"
+    "  -m, --model-uri URI      folder of a model saved by MLflow, or file:// URI (required)\n"
+    "      --env-manager NAME   uv; virtualenv: uv if it is installed, else venv and pip, for\n"
+    "                           which the right Python must be installed; conda: also mamba and\n"
+    "                           micromamba (uv if it is installed, else virtualenv)\n"
+    "      --offline            use no network: packages come from --wheel-dir and uv's cache\n"
+    "      --wheel-dir DIR      a folder of packages to take from, such as `pip download` fills\n"
+    "      --install-mlflow     also install MLflow " MR_MLFLOW_VERSION "\n"
+    "  -r, --pip-requirements-override LIST\n"
+    "                           packages to install at the end, such as x==1.0,y==2.0\n"
+    "      --help               this page\n"
+    "\n"
+    "Environment variables: MLRACE_PYTHON, the interpreter that does it (python3); MLRACE_HOME,\n"
+    "under which envs/ holds the environments (~/.cache/mlrace), each of which may be removed;\n"
+    "PIP_INDEX_URL, UV_INDEX_URL, HTTPS_PROXY and all others of pip, uv and conda.\n"
+    "Exit code: 0 done, 1 failed (the reason is on standard error), 2 wrong usage.\n"
+    "\n"
+    "Examples:\n"
+    "  mlrace prepare-env -m ./model && mlrace serve -m ./model --env-manager uv\n"
+    "  pip download -r model/requirements.txt -d wheels    # where there is a network\n"
+    "  mlrace prepare-env -m ./model --offline --wheel-dir wheels\n";
+
+enum { OPT_HELP = MR_OPT_OWN };
+
+static const struct option options[] = {
+    {"model-uri", required_argument, NULL, 'm'},
+    {"env-manager", required_argument, NULL, MR_OPT_ENV_MANAGER},
+    {"install-mlflow", no_argument, NULL, MR_OPT_INSTALL_MLFLOW},
+    {"offline", no_argument, NULL, MR_OPT_OFFLINE},
+    {"wheel-dir", required_argument, NULL, MR_OPT_WHEEL_DIR},
+    {"pip-requirements-override", required_argument, NULL, 'r'},
+    {"help", no_argument, NULL, OPT_HELP},
+    {0}};
+
+struct config {
+    const char *model_uri;
+    struct mr_engine_args engine;
+};
+
+/* 0: go on with *config; -1: help was printed; else an exit code. */
+static int read_config(int argc, char **argv, struct config *config) {
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, ":m:r:", options, NULL)) != -1;) {
+        if (c == '?' || c == ':') return mr_cli_bad_option("prepare-env", argc, argv, c);
+        if (c == OPT_HELP) {
+            fputs(help, stdout);
+            return -1;
+        }
+        const char *expected = "virtualenv, uv or conda";
+        bool is_good = true;
+        if (c == 'm') {
+            config->model_uri = optarg;
+        } else if (c == MR_OPT_ENV_MANAGER && strcmp(optarg, "local") == 0) {
+            is_good = false; /* PyFuncBackend.prepare_env refuses it too: nothing to build */
+        } else {
+            is_good = mr_engine_args_set(&config->engine, c, optarg, &expected);
+        }
+        if (!is_good) {
+            return mr_cli_bad_value("prepare-env", mr_cli_option_name(argv), expected, optarg);
+        }
+    }
+    if (optind < argc) return mr_cli_usage("prepare-env", "unexpected argument '%s'", argv[optind]);
+    if (!config->model_uri) return mr_cli_usage("prepare-env", "a model is needed: -m MODEL");
+    return 0;
+}
+
+/* PYTHONPATH leads to the package first, then to where it led before. */
+static mr_status set_python_path(struct mr_error *err) {
+    char package[PATH_MAX];
+    MR_TRY(mr_python_find_package(package, err));
+    const char *before = getenv("PYTHONPATH");
+    size_t size = strlen(package) + (before ? strlen(before) : 0) + 2;
+    char *path = malloc(size);
+    int failed = -1;
+    if (path) {
+        snprintf(path, size, "%s%s%s", package, before && *before ? ":" : "", before ? before : "");
+        failed = setenv("PYTHONPATH", path, 1);
+    }
+    free(path);
+    return failed ? mr_fail(err, MR_E_NO_MEMORY, "out of memory") : MR_OK;
+}
+
+/* Becomes Python; returns only when that fails. */
+static mr_status become_python(const char *model, const struct mr_python_options *python,
+                               struct mr_error *err) {
+    char interpreter[PATH_MAX];
+    MR_TRY(mr_python_find_interpreter(interpreter, err));
+    MR_TRY(set_python_path(err));
+    const char **argv = calloc(12 + 2 * python->n_pip_overrides, sizeof(*argv));
+    if (!argv) return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
+    size_t n = 0;
+    argv[n++] = interpreter;
+    argv[n++] = "-m";
+    argv[n++] = "mlrace.environment";
+    argv[n++] = "--model";
+    argv[n++] = model;
+    if (python->env_manager) {
+        argv[n++] = "--env-manager";
+        argv[n++] = python->env_manager;
+    }
+    if (python->is_offline) argv[n++] = "--offline";
+    if (python->installs_mlflow) argv[n++] = "--install-mlflow";
+    if (python->wheel_dir) {
+        argv[n++] = "--wheel-dir";
+        argv[n++] = python->wheel_dir;
+    }
+    for (size_t i = 0; i < python->n_pip_overrides; i++) {
+        argv[n++] = "--pip-requirements-override";
+        argv[n++] = python->pip_overrides[i];
+    }
+    execv(interpreter, (char **)argv);
+    free(argv);
+    return mr_fail(err, MR_E_IO, "cannot start %s: %s", interpreter, strerror(errno));
+}
+
+static int prepare(const struct config *config) {
+    struct mr_error err = {0};
+    struct mr_model *model = NULL;
+    if (mr_model_read(config->model_uri, &model, &err) == MR_OK) {
+        /* It returns a failure or not at all. */
+        mr_status status = become_python(model->path, &config->engine.options.python, &err);
+        (void)status;
+    }
+    fprintf(stderr, "mlrace prepare-env: %s\n", err.message);
+    mr_model_free(model);
+    return MR_EXIT_FAILED;
+}
+
+int mr_cli_prepare_env(int argc, char **argv) {
+    struct config config = {0};
+    if (!mr_engine_args_init(&config.engine, argc)) return MR_EXIT_FAILED;
+    int code = read_config(argc, argv, &config);
+    if (code <= 0) code = code < 0 ? 0 : prepare(&config);
+    mr_engine_args_deinit(&config.engine);
+    return code;
+}
