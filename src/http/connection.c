@@ -59,9 +59,12 @@ static ssize_t receive(struct mr_http_connection *connection, void *to, size_t s
 
 /* ---- Responses ---- */
 
-/* The response is out: on to the next request, or the end. */
+static step stream_on(struct mr_http_connection *connection);
+
+/* What was to be sent is out: on with the stream or to the next request, or the end. */
 static step finish(struct mr_http_connection *connection) {
     struct mr_http_loop *loop = connection->loop;
+    if (connection->suspended) return stream_on(connection);
     if (connection->arena) {
         mr_http_loop_give_arena(loop, connection->arena);
         connection->arena = NULL;
@@ -69,13 +72,14 @@ static step finish(struct mr_http_connection *connection) {
     connection->body = NULL;
     connection->body_size = connection->body_capacity = 0;
     spend(loop, RESPONSE_COST_BYTES);
-    if (connection->is_keep_alive) {
+    /* The response may have promised more before the drain began. */
+    bool has_unread = loop->at < loop->end || connection->can_read;
+    if (connection->is_keep_alive && (has_unread || !mr_http_loop_is_stopping(loop))) {
         mr_http_loop_move(connection, MR_HTTP_IDLE);
         return STEP_NEXT;
     }
     /* Closing a socket that has unread bytes resets the connection, and the client may lose the
      * response it has not read yet (RFC 9112 section 9.6). */
-    bool has_unread = loop->at < loop->end || connection->can_read;
     if (connection->is_eof || !(connection->is_closing || has_unread)) return STEP_CLOSE;
     shutdown(connection->fd, SHUT_WR);
     loop->at = loop->end = 0;
@@ -147,15 +151,22 @@ static step send_response(struct mr_http_connection *connection, size_t head_siz
 static step respond(struct mr_http_connection *connection, const struct mr_http_response *response,
                     struct mr_str allow) {
     struct mr_http_loop *loop = connection->loop;
-    /* Not is_draining: a handler may have run while the stop began. */
-    if (atomic_load_explicit(&loop->drain_deadline_ms, memory_order_relaxed))
-        connection->is_closing = true;
-    if (connection->is_closing) connection->is_keep_alive = false;
+    bool has_body = !connection->is_head && mr_http_reply_has_body(response->status);
+    bool is_stream = response->is_stream && connection->suspended;
+    if (mr_http_loop_is_stopping(loop)) connection->is_closing = true;
+    if (connection->is_closing || (is_stream && connection->is_http_1_0))
+        connection->is_keep_alive = false;
     struct mr_http_reply reply = {.status = response->status,
                                   .content_type = response->content_type,
                                   .content_length = response->body.size,
                                   .location = response->location,
-                                  .allow = allow};
+                                  .allow = allow,
+                                  .retry_after_s = response->retry_after_s};
+    if (is_stream) {
+        bool is_chunked = connection->suspended->is_chunked;
+        reply.framing = is_chunked ? MR_HTTP_FRAMING_CHUNKED : MR_HTTP_FRAMING_CLOSE;
+        if (!has_body) mr_http_stream_discard(connection->suspended);
+    }
     if (!connection->is_keep_alive) {
         reply.connection = MR_HTTP_CONNECTION_CLOSE;
     } else if (connection->is_http_1_0) {
@@ -166,9 +177,8 @@ static step respond(struct mr_http_connection *connection, const struct mr_http_
     size_t head_size = mr_http_reply_write(&reply, &loop->stamp, now.tv_sec, loop->output,
                                            loop->output_capacity);
     if (!head_size) return STEP_CLOSE;
-    bool has_body = !connection->is_head && mr_http_reply_has_body(response->status);
     return send_response(connection, head_size,
-                         has_body ? response->body : (struct mr_str){NULL, 0});
+                         has_body && !is_stream ? response->body : (struct mr_str){NULL, 0});
 }
 
 /* Answer with loop->err and close: what comes next on this connection is not to be trusted, or not
@@ -245,37 +255,72 @@ static step dispatch(struct mr_http_connection *connection, struct mr_http_head 
     return STEP_NEXT; /* maybe it was resumed by then */
 }
 
-/* ---- Requests that are answered later ---- */
+/* ---- Requests that are answered later ----
+ * Who has closed its side of the connection meanwhile is gone, as for nginx and Go's net/http:
+ * nobody would notice else that a client has given up. What is there to be sent is sent even so. */
 
-static void release_suspended(struct mr_http_connection *connection) {
-    mr_http_pending_deinit(connection->suspended);
-    connection->suspended = NULL;
-}
-
-/* Who has closed its side of the connection is gone, as for nginx and Go's net/http: nobody would
- * notice else that a client has given up. An answer that is there is sent even so. */
 static step wait_on(struct mr_http_connection *connection) {
     struct mr_http_pending *pending = connection->suspended;
-    if (!mr_http_pending_is_resumed(pending)) {
-        bool is_gone = connection->is_hung_up || connection->is_eof;
-        return is_gone && !pending->is_abandoned ? STEP_CLOSE : STEP_WAIT;
-    }
+    if (pending->is_stream) return stream_on(connection);
+    if (!mr_http_pending_is_resumed(pending))
+        return connection->is_hung_up && !pending->is_abandoned ? STEP_CLOSE : STEP_WAIT;
     struct mr_http_response response = {.status = 200};
     pending->ops->answer(pending->job, &connection->request, &response);
+    pending->is_stream = response.is_stream;
     bool is_wanted = !pending->is_abandoned;
-    release_suspended(connection);
-    return is_wanted ? respond(connection, &response, (struct mr_str){NULL, 0}) : STEP_CLOSE;
+    if (!response.is_stream) mr_http_pending_deinit(pending);
+    if (is_wanted) return respond(connection, &response, (struct mr_str){NULL, 0});
+    return response.is_stream ? stream_on(connection) : STEP_CLOSE;
+}
+
+/* All of the stream is out. */
+static step end_stream(struct mr_http_connection *connection) {
+    struct mr_http_pending *pending = connection->suspended;
+    if (pending->is_chunked && !pending->is_discarding)
+        connection->unsent[0] = mr_str_from("0\r\n\r\n");
+    mr_http_pending_deinit(pending);
+    mr_http_loop_move(connection, MR_HTTP_WRITE);
+    return write_on(connection);
+}
+
+/* Its head is out: send what has been added. Only progress postpones the deadline of a client that
+ * does not read. */
+static step stream_on(struct mr_http_connection *connection) {
+    struct mr_http_pending *pending = connection->suspended;
+    mr_http_stream_take(pending);
+    if (pending->is_abandoned) {
+        if (!pending->is_complete) return STEP_WAIT;
+        mr_http_pending_deinit(pending);
+        return STEP_CLOSE;
+    }
+    if (connection->is_hung_up && !pending->is_complete) return STEP_CLOSE;
+    while (pending->sending.first) {
+        if (!has_budget(connection)) return STEP_WAIT;
+        ssize_t n = mr_http_stream_send(pending);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return STEP_CLOSE;
+        if (n > 0) spend(connection->loop, (size_t)n);
+        bool is_stuck = n < 0 && connection->phase == MR_HTTP_WRITE;
+        if (!is_stuck) mr_http_loop_move(connection, MR_HTTP_WRITE);
+        if (n < 0) return STEP_WAIT;
+    }
+    if (pending->is_complete) return end_stream(connection);
+    if (connection->phase != MR_HTTP_WAIT) mr_http_loop_move(connection, MR_HTTP_WAIT);
+    return STEP_WAIT;
 }
 
 /* The connection is over while others work for it. May it be freed? Else it waits for them. */
 static bool abandon(struct mr_http_connection *connection) {
     struct mr_http_pending *pending = connection->suspended;
     if (pending->is_abandoned) return false;
-    if (pending->ops->cancel(pending->job)) {
-        release_suspended(connection);
+    /* Before `cancel`: a producer that goes on then must not find the stream full again, of which
+     * nobody would tell it the end. */
+    pending->is_abandoned = true;
+    mr_http_stream_discard(pending);
+    if (pending->is_complete || pending->ops->cancel(pending->job)) {
+        mr_http_pending_deinit(pending);
         return true;
     }
-    pending->is_abandoned = true;
     shutdown(connection->fd, SHUT_RDWR);
     free(connection->pending);
     connection->pending = NULL;

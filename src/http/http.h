@@ -57,11 +57,13 @@ struct mr_http_pending_ops {
      * was in the handler. Also after `cancel` was false, though nobody will see the response. */
     void (*answer)(void *job, struct mr_http_request *request, struct mr_http_response *response);
     /* The client has closed the connection, even if only its sending side, or takes nothing of a
-     * stream, or the server stops. Once at most, on the connection's thread, even while others call
-     * mr_http_resume. true: nobody will use the pending request or its arena again, which are freed
-     * at once; false: mr_http_resume (of a stream: mr_http_stream_end) was called or will be. */
+     * stream, or the server stops. Once at most, on the connection's thread, even while another
+     * thread calls mr_http_resume or mr_http_stream_end; `drained` is not called after it.
+     * true: nobody will use the pending request or its arena again, which are freed at once;
+     * false: mr_http_resume (of a stream: mr_http_stream_end) was called or will be. */
     bool (*cancel)(void *job);
-    /* A stream's bytes have been sent but for a few. On the connection's thread. NULL: not told. */
+    /* n_unsent of a stream has fallen from above MR_HTTP_STREAM_FEW_BYTES to it or below. On the
+     * connection's thread, and maybe late: then it may be above again. NULL: not told. */
     void (*drained)(void *job);
 };
 
@@ -76,11 +78,15 @@ struct mr_http_pending *mr_http_suspend(struct mr_http_request *request,
  *          again */
 void mr_http_resume(struct mr_http_pending *pending);
 
+/* A producer goes on at so few unsent bytes: it may stop at more than that, and not before. */
+#define MR_HTTP_STREAM_FEW_BYTES ((size_t)64 * 1024)
+
 /* A response in pieces: `answer` sets response->is_stream. Pieces may be added as soon as the
  * request is suspended; they are sent after `answer` has run, as HTTP/1.1 chunks, to HTTP/1.0
  * clients up to the end of the connection. Adding copies. With mr_http_stream_end `job` is done
  * with; between `answer` and it the arena is not to be used.
- * n_unsent  bytes that wait to be sent; a producer that sees many of them waits for ops->drained
+ * n_unsent  NULL, or out: bytes that wait to be sent; a producer that sees many of them waits for
+ *           ops->drained, which may be on its way already: both under a lock of the producer's
  * returns   false: no memory, the piece is lost: end the stream
  * threads   any */
 bool mr_http_stream_add(struct mr_http_pending *pending, struct mr_str piece, size_t *n_unsent);

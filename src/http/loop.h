@@ -117,6 +117,11 @@ void mr_http_loop_wake(struct mr_http_loop *loop);
 /* Let requests under way finish, until the deadline at most; then the thread ends.  threads: any */
 void mr_http_loop_drain(struct mr_http_loop *loop, int64_t deadline_ms);
 
+/* Whether mr_http_loop_drain was called. Sooner than is_draining: a handler may have run since. */
+static inline bool mr_http_loop_is_stopping(const struct mr_http_loop *loop) {
+    return atomic_load_explicit(&loop->drain_deadline_ms, memory_order_relaxed) != 0;
+}
+
 /* Wait for the thread to end and free everything. Call mr_http_loop_drain first. */
 void mr_http_loop_deinit(struct mr_http_loop *loop);
 

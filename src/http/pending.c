@@ -22,14 +22,15 @@ struct mr_http_pending *mr_http_suspend(struct mr_http_request *request,
     struct mr_http_connection *connection = request->connection;
     struct mr_http_pending *pending = mr_arena_alloc(request->arena, sizeof(*pending));
     if (!pending || !keep_head(connection)) return NULL;
-    *pending = (struct mr_http_pending){.connection = connection, .ops = ops, .job = job};
+    *pending = (struct mr_http_pending){
+        .connection = connection, .ops = ops, .job = job, .is_chunked = !connection->is_http_1_0};
     connection->suspended = pending;
     return pending;
 }
 
-/* Have the loop look at it; under the lock. The write is inside of it, too, since without it the
- * loop could end, and its descriptors close, before the write. */
-static void post(struct mr_http_pending *pending) {
+/* The lock is held for the write, too: else the loop could end, and close its descriptors, before
+ * that. */
+void mr_http_pending_post(struct mr_http_pending *pending) {
     if (!pending->is_parked || pending->is_posted) return;
     struct mr_http_loop *loop = pending->connection->loop;
     pending->is_posted = true;
@@ -68,7 +69,7 @@ void mr_http_resume(struct mr_http_pending *pending) {
     pthread_mutex_t *lock = &pending->connection->loop->lock;
     pthread_mutex_lock(lock);
     pending->is_resumed = true;
-    post(pending);
+    mr_http_pending_post(pending);
     pthread_mutex_unlock(lock);
 }
 
@@ -92,6 +93,9 @@ void mr_http_pending_deinit(struct mr_http_pending *pending) {
     pthread_mutex_lock(lock);
     unpost(pending);
     pthread_mutex_unlock(lock);
+    mr_http_pieces_free(&pending->sending);
+    mr_http_pieces_free(&pending->added);
+    pending->connection->suspended = NULL;
 }
 
 struct mr_http_pending *mr_http_pending_next(struct mr_http_loop *loop) {

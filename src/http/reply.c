@@ -81,6 +81,22 @@ static void put_field(struct mr_http_text *text, const char *name, struct mr_str
     MR_HTTP_PUT(text, "\r\n");
 }
 
+static void put_number_field(struct mr_http_text *text, const char *name, uint64_t value) {
+    mr_http_put(text, name, strlen(name));
+    put_number(text, value);
+    MR_HTTP_PUT(text, "\r\n");
+}
+
+static void put_framing(struct mr_http_text *text, const struct mr_http_reply *reply) {
+    if (reply->framing == MR_HTTP_FRAMING_LENGTH) {
+        put_number_field(text, "Content-Length: ", reply->content_length);
+        return;
+    }
+    MR_HTTP_PUT(text, "Cache-Control: no-cache\r\n");
+    if (reply->framing == MR_HTTP_FRAMING_CHUNKED)
+        MR_HTTP_PUT(text, "Transfer-Encoding: chunked\r\n");
+}
+
 bool mr_http_reply_has_body(int status) {
     return status >= 200 && status != 204 && status != 304;
 }
@@ -123,11 +139,8 @@ size_t mr_http_reply_write(const struct mr_http_reply *reply, struct mr_http_sta
     if (reply->connection == MR_HTTP_CONNECTION_CLOSE) MR_HTTP_PUT(&text, "Connection: close\r\n");
     if (reply->connection == MR_HTTP_CONNECTION_KEEP_ALIVE)
         MR_HTTP_PUT(&text, "Connection: keep-alive\r\n");
-    if (mr_http_reply_has_body(reply->status)) {
-        MR_HTTP_PUT(&text, "Content-Length: ");
-        put_number(&text, reply->content_length);
-        MR_HTTP_PUT(&text, "\r\n");
-    }
+    if (reply->retry_after_s) put_number_field(&text, "Retry-After: ", reply->retry_after_s);
+    if (mr_http_reply_has_body(reply->status)) put_framing(&text, reply);
     MR_HTTP_PUT(&text, "\r\n");
     return text.is_full ? 0 : text.size;
 }

@@ -17,12 +17,21 @@ typedef enum mr_http_connection_header {
     MR_HTTP_CONNECTION_KEEP_ALIVE /* what an HTTP/1.0 client has to be told */
 } mr_http_connection_header;
 
+/* How the client knows where the body ends. */
+typedef enum mr_http_framing {
+    MR_HTTP_FRAMING_LENGTH,
+    MR_HTTP_FRAMING_CHUNKED, /* these two: a body that is still being made, not to be cached */
+    MR_HTTP_FRAMING_CLOSE    /* by the end of the connection */
+} mr_http_framing;
+
 struct mr_http_reply {
     int status;
     const char *content_type; /* NULL: none */
     uint64_t content_length;  /* also of the body that an answer to HEAD leaves out */
     struct mr_str location;   /* size 0: none */
     struct mr_str allow;      /* size 0: none */
+    unsigned retry_after_s;   /* 0: none */
+    mr_http_framing framing;
     mr_http_connection_header connection;
 };
 

@@ -1,6 +1,7 @@
 """What the tests of src/http share: the echo server, and a client that sends any bytes at all."""
 
 import contextlib
+import json
 import os
 import pathlib
 import signal
@@ -48,12 +49,35 @@ class Link:
             assert name.lower() not in headers, line
             headers[name.lower()] = value
         status = int(lines[0].split(" ")[1])
+        if has_body and headers.get("transfer-encoding") == "chunked":
+            return status, headers, b"".join(iter(self.chunk, b""))
         size = int(headers.get("content-length", 0)) if has_body else 0
         while len(self.buffer) < size:
             if not self._receive():
                 raise EOFError(f"closed inside the body of {lines[0]}")
         body, self.buffer = self.buffer[:size], self.buffer[size:]
         return status, headers, body
+
+    def chunk(self):
+        """The next chunk of a body; empty: the last."""
+        while b"\r\n" not in self.buffer:
+            if not self._receive():
+                raise EOFError(f"closed before a chunk: {self.buffer!r}")
+        digits, self.buffer = self.buffer.split(b"\r\n", 1)
+        size = int(digits, 16)
+        while len(self.buffer) < size + 2:
+            if not self._receive():
+                raise EOFError("closed inside a chunk")
+        data, end, self.buffer = self.buffer[:size], self.buffer[size : size + 2], self.buffer[size + 2 :]
+        assert end == b"\r\n"
+        return data
+
+    def rest(self):
+        """Everything up to the end of the connection."""
+        while self._receive():
+            pass
+        data, self.buffer = self.buffer, b""
+        return data
 
     def is_closed(self):
         """Wait for the end of the stream; nothing but it may come."""
@@ -132,3 +156,26 @@ def chunked(path, chunks, headers="", trailer=""):
 
 def get(path, headers="", method="GET", version="1.1"):
     return f"{method} {path} HTTP/{version}\r\nHost: a\r\n{headers}\r\n".encode()
+
+
+def counters(server):
+    return json.loads(server.ask(get("/counters"))[2])
+
+
+def wait_for(condition, seconds=5):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def cancelled(server, count):
+    """Wait until that many jobs were cancelled."""
+    wait_for(lambda: counters(server)["cancelled"] >= count)
+    assert counters(server)["cancelled"] == count
+
+
+def leave(link):
+    """A reset, as of a client that was killed."""
+    link.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+    link.socket.close()

@@ -1,42 +1,18 @@
 """src/http: requests whose answer is made by another thread. Raw bytes against the echo server."""
 
-import json
 import resource
 import socket
 import threading
 import time
 
 import pytest
-from http_raw import chunked, echo_server, get, post
+from http_raw import cancelled, chunked, counters, echo_server, get, leave, post, wait_for
 
 
 @pytest.fixture(scope="module")
 def echo():
     with echo_server(threads=2) as server:
         yield server
-
-
-def counters(server):
-    return json.loads(server.ask(get("/counters"))[2])
-
-
-def wait_for(condition, seconds=5):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def cancelled(server, count):
-    """Wait until that many jobs were cancelled."""
-    wait_for(lambda: counters(server)["cancelled"] >= count)
-    assert counters(server)["cancelled"] == count
-
-
-def leave(link):
-    """A reset, as of a client that was killed."""
-    link.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-    link.socket.close()
 
 
 @pytest.mark.parametrize("path", ["/later", "/at_once", "/stubborn"])
@@ -121,6 +97,12 @@ def test_a_flood_behind_a_waiting_request_stays_in_the_socket(echo):
         link.socket.settimeout(10)
         assert link.response()[2] == b"POST /later 3 []"
         assert link.response()[2] == b'{"predictions": [0]}'
+
+
+def test_retry_after(echo):
+    """Said with whatever response has it; a stream has its own header test."""
+    assert echo.ask(post("/later", "1"))[1]["retry-after"] == "7"
+    assert "retry-after" not in echo.ask(get("/ping"))[1]
 
 
 def test_http_1_0_and_close(echo):

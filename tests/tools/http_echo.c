@@ -84,7 +84,8 @@ static struct {
     pthread_cond_t changed;
     struct job *first;
     bool is_ended;
-    unsigned n_cancelled, n_answered;
+    unsigned n_cancelled, n_answered, n_ended, n_drained;
+    size_t max_unsent;
 } jobs = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 struct job {
@@ -93,6 +94,15 @@ struct job {
     struct mr_http_request *request;
     int64_t due_ms;
     bool is_stubborn; /* is worked on to the end, whoever cancels */
+
+    /* A stream. */
+    bool is_stream;
+    bool is_resumed;
+    bool is_paused; /* until the client has taken some */
+    unsigned long status;
+    unsigned long n_left; /* pieces, numbered downwards, */
+    size_t size;          /* of so many bytes at least, */
+    long pause_ms;        /* one in so many milliseconds */
 };
 
 static int64_t now_ms(void) {
@@ -116,8 +126,11 @@ static void answer_job(void *arg, struct mr_http_request *request,
     pthread_mutex_lock(&jobs.lock);
     jobs.n_answered++;
     pthread_mutex_unlock(&jobs.lock);
-    if (request != job->request) response->status = 500;
     inspect(NULL, request, response);
+    response->is_stream = job->is_stream;
+    response->retry_after_s = 7;
+    if (job->is_stream) response->status = (int)job->status;
+    if (request != job->request) response->status = 500;
 }
 
 static bool cancel_job(void *arg) {
@@ -125,11 +138,25 @@ static bool cancel_job(void *arg) {
     pthread_mutex_lock(&jobs.lock);
     jobs.n_cancelled++;
     bool is_removed = !job->is_stubborn && remove_job(job);
+    if (job->is_paused) job->due_ms = now_ms();
+    job->is_paused = false;
+    pthread_cond_signal(&jobs.changed);
     pthread_mutex_unlock(&jobs.lock);
     return is_removed;
 }
 
-static const struct mr_http_pending_ops job_ops = {.answer = answer_job, .cancel = cancel_job};
+static void go_on(void *arg) {
+    struct job *job = arg;
+    pthread_mutex_lock(&jobs.lock);
+    jobs.n_drained++;
+    if (job->is_paused) job->due_ms = now_ms();
+    job->is_paused = false;
+    pthread_cond_signal(&jobs.changed);
+    pthread_mutex_unlock(&jobs.lock);
+}
+
+static const struct mr_http_pending_ops job_ops = {
+    .answer = answer_job, .cancel = cancel_job, .drained = go_on};
 
 static struct job *suspend(struct mr_http_request *request) {
     struct job *job = mr_arena_zalloc(request->arena, sizeof(*job));
@@ -139,23 +166,26 @@ static struct job *suspend(struct mr_http_request *request) {
     return job->pending ? job : NULL;
 }
 
-/* Answered in the milliseconds that the body says, as /inspect is; negative: never. */
-static struct job *start_job(struct mr_http_request *request, struct mr_http_response *response,
-                             bool is_stubborn) {
-    long ms = strtol(request->body, NULL, 10);
-    struct job *job = suspend(request);
-    if (!job) {
-        response->status = 503;
-        return NULL;
-    }
-    job->due_ms = ms < 0 ? INT64_MAX : now_ms() + ms;
-    job->is_stubborn = is_stubborn;
+static void add_job(struct job *job) {
     pthread_mutex_lock(&jobs.lock);
     job->next = jobs.first;
     jobs.first = job;
     pthread_cond_signal(&jobs.changed);
     pthread_mutex_unlock(&jobs.lock);
-    return job;
+}
+
+/* Answered in the milliseconds that the body says, as /inspect is; negative: never. */
+static void start_job(struct mr_http_request *request, struct mr_http_response *response,
+                      bool is_stubborn) {
+    long ms = strtol(request->body, NULL, 10);
+    struct job *job = suspend(request);
+    if (!job) {
+        response->status = 503;
+        return;
+    }
+    job->due_ms = ms < 0 ? INT64_MAX : now_ms() + ms;
+    job->is_stubborn = is_stubborn;
+    add_job(job);
 }
 
 static void later(void *ctx, struct mr_http_request *request, struct mr_http_response *response) {
@@ -167,6 +197,25 @@ static void stubborn(void *ctx, struct mr_http_request *request,
                      struct mr_http_response *response) {
     (void)ctx;
     start_job(request, response, true);
+}
+
+/* The body says: number and size of the pieces, milliseconds from one to the next, status. */
+static void stream(void *ctx, struct mr_http_request *request, struct mr_http_response *response) {
+    (void)ctx;
+    char *at = request->body;
+    struct job *job = suspend(request);
+    if (!job) {
+        response->status = 503;
+        return;
+    }
+    job->is_stream = true;
+    job->n_left = strtoul(at, &at, 10);
+    job->size = strtoul(at, &at, 10);
+    job->pause_ms = strtol(at, &at, 10);
+    job->status = strtoul(at, &at, 10);
+    job->is_stubborn = *at == '!';
+    job->due_ms = now_ms();
+    add_job(job);
 }
 
 /* Suspended, and resumed before the handler returns. */
@@ -186,11 +235,46 @@ static void counters(void *ctx, struct mr_http_request *request,
     struct mr_buf text;
     mr_buf_init(&text, request->arena);
     pthread_mutex_lock(&jobs.lock);
-    mr_buf_format(&text, "{\"cancelled\": %u, \"answered\": %u}", jobs.n_cancelled,
-                  jobs.n_answered);
+    mr_buf_format(&text,
+                  "{\"cancelled\": %u, \"answered\": %u, \"ended\": %u, \"drained\": %u, "
+                  "\"max_unsent\": %zu}",
+                  jobs.n_cancelled, jobs.n_answered, jobs.n_ended, jobs.n_drained, jobs.max_unsent);
     pthread_mutex_unlock(&jobs.lock);
     response->content_type = "application/json";
     response->body = mr_buf_str(&text);
+}
+
+/* Add a piece, and rest when too many bytes wait to be sent. */
+static void add_piece(struct job *job) {
+    char *piece = malloc(job->size + 24);
+    if (!piece) return;
+    memset(piece, '.', job->size + 24);
+    int n = snprintf(piece, 24, "%lu", job->n_left--);
+    piece[n] = ' ';
+    size_t n_unsent = 0;
+    if (!mr_http_stream_add(job->pending, (struct mr_str){piece, job->size}, &n_unsent))
+        job->n_left = 0;
+    free(piece);
+    if (n_unsent > jobs.max_unsent) jobs.max_unsent = n_unsent;
+    job->is_paused = job->n_left && n_unsent > 3 * MR_HTTP_STREAM_FEW_BYTES;
+    if (job->is_paused) job->due_ms = INT64_MAX;
+}
+
+/* The next piece, or the end. The first piece comes before the resume, the end behind it. */
+static void go_on_with_stream(struct job *job) {
+    struct mr_http_pending *pending = job->pending;
+    bool is_ended = !job->n_left;
+    bool was_resumed = job->is_resumed;
+    job->is_resumed = true;
+    job->due_ms += job->pause_ms;
+    if (!is_ended) {
+        add_piece(job);
+    } else {
+        remove_job(job);
+        jobs.n_ended++;
+    }
+    if (!was_resumed) mr_http_resume(pending);
+    if (is_ended) mr_http_stream_end(pending);
 }
 
 /* Under the lock: do what is due; the time when there is more to do. */
@@ -199,7 +283,10 @@ static int64_t run_due_jobs(void) {
     struct job *next;
     for (struct job *job = jobs.first; job; job = next) {
         next = job->next;
-        if (job->due_ms <= now) {
+        if (job->due_ms <= now && job->is_stream) {
+            go_on_with_stream(job);
+            first = now; /* it may be due again */
+        } else if (job->due_ms <= now) {
             remove_job(job);
             mr_http_resume(job->pending); /* the job may be gone now */
         } else if (job->due_ms < first) {
@@ -256,6 +343,8 @@ static const struct mr_http_route routes[] = {
     {"POST", "/later", later},
     {"POST", "/stubborn", stubborn},
     {"POST", "/at_once", at_once},
+    {"POST", "/stream", stream},
+    {"GET", "/stream", stream},
     {"GET", "/counters", counters},
 };
 

@@ -43,6 +43,33 @@ static void test_every_field(void **state) {
         "Connection: keep-alive\r\nContent-Length: 0\r\n\r\n");
 }
 
+static void test_streams(void **state) {
+    (void)state;
+    assert_reply(&(struct mr_http_reply){.status = 200,
+                                         .content_type = "text/event-stream",
+                                         .content_length = 5,
+                                         .framing = MR_HTTP_FRAMING_CHUNKED},
+                 NULL, 0,
+                 "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
+                 "Content-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
+                 "Transfer-Encoding: chunked\r\n\r\n");
+    assert_reply(&(struct mr_http_reply){.status = 200,
+                                         .connection = MR_HTTP_CONNECTION_CLOSE,
+                                         .framing = MR_HTTP_FRAMING_CLOSE},
+                 NULL, 0,
+                 "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
+                 "Connection: close\r\nCache-Control: no-cache\r\n\r\n");
+    assert_reply(&(struct mr_http_reply){.status = 204, .framing = MR_HTTP_FRAMING_CHUNKED}, NULL,
+                 0, "HTTP/1.1 204 No Content\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n");
+}
+
+static void test_retry_after(void **state) {
+    (void)state;
+    assert_reply(&(struct mr_http_reply){.status = 503, .retry_after_s = 120}, NULL, 0,
+                 "HTTP/1.1 503 Service Unavailable\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
+                 "Retry-After: 120\r\nContent-Length: 0\r\n\r\n");
+}
+
 static void test_no_body(void **state) {
     (void)state;
     assert_reply(&(struct mr_http_reply){.status = 204, .content_length = 5}, NULL, 0,
@@ -105,6 +132,7 @@ int main(void) {
         cmocka_unit_test(test_plain),         cmocka_unit_test(test_every_field),
         cmocka_unit_test(test_no_body),       cmocka_unit_test(test_no_splitting),
         cmocka_unit_test(test_date_moves_on), cmocka_unit_test(test_small_rooms),
+        cmocka_unit_test(test_streams),       cmocka_unit_test(test_retry_after),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
