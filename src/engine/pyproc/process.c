@@ -106,7 +106,7 @@ int mr_process_open(pid_t pid, pid_t parent) {
 
 void mr_process_kill_group(pid_t pid, int pidfd) {
     if (pidfd >= 0) pidfd_send(pidfd, SIGKILL); /* it may have left its group */
-    kill(-pid, SIGKILL);
+    if (pid > 1) kill(-pid, SIGKILL);           /* 1 and below would be many groups */
 }
 
 void mr_process_describe_end(int wait_status, bool was_killed, char *out, size_t size) {
@@ -114,8 +114,8 @@ void mr_process_describe_end(int wait_status, bool was_killed, char *out, size_t
         int number = WTERMSIG(wait_status);
         const char *name = strsignal(number);
         const char *more = "";
-        if (number == SIGKILL && !was_killed) more = ", likely out of memory";
-        snprintf(out, size, "ended by signal %d (%s)%s", number, name ? name : "unknown", more);
+        if (number == SIGKILL && !was_killed) more = ", likely for lack of memory";
+        snprintf(out, size, "was ended by signal %d (%s)%s", number, name ? name : "unknown", more);
     } else {
         snprintf(out, size, "ended with exit code %d", WEXITSTATUS(wait_status));
     }

@@ -1,0 +1,480 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "arena_fixture.h"
+#include "engine/pyproc/calls.h"
+
+#define N_LANES 2
+#define S 1000000 /* microseconds */
+#define TIMEOUT_US (10 * S)
+
+/* --- a pool without processes: the tests play the workers ------------------------------------- */
+
+static struct mr_calls calls;
+static struct mr_lane lanes[N_LANES];
+static int theirs[N_LANES]; /* the workers' ends */
+static int64_t now;
+static int n_room_wanted;
+
+static void room_wanted(struct mr_lane *lane) {
+    n_room_wanted += lane->needs_room ? 1 : -1;
+}
+
+static void open_lane(int i, bool is_async) {
+    int ours;
+    struct mr_error err = {0};
+    assert_int_equal(mr_channel_pair(&ours, &theirs[i], &err), MR_OK);
+    mr_calls_open(&calls, &lanes[i], ours, is_async, NULL, now);
+}
+
+static void close_lane(int i, struct mr_ended *ended) {
+    struct mr_error err = {0};
+    mr_fail(&err, MR_E_UNAVAILABLE, "the worker died");
+    int ours = lanes[i].socket;
+    mr_calls_close(&calls, &lanes[i], &err, now, ended);
+    close(ours);
+    close(theirs[i]);
+}
+
+static int setup(void **state) {
+    now = 100 * S;
+    n_room_wanted = 0;
+    mr_calls_init(&calls, lanes, N_LANES, TIMEOUT_US, room_wanted);
+    return arena_setup(state);
+}
+
+static int teardown(void **state) {
+    struct mr_ended ended = {0};
+    for (int i = 0; i < N_LANES; i++) {
+        if (lanes[i].socket >= 0) close_lane(i, &ended);
+    }
+    return arena_teardown(state);
+}
+
+static int n_done;
+
+static void done(struct mr_call *call) {
+    (void)call;
+    n_done++;
+}
+
+static struct mr_call *new_call(size_t body_size) {
+    struct mr_input *input = mr_arena_zalloc(arena, sizeof(*input));
+    struct mr_call *call = mr_arena_zalloc(arena, sizeof(*call));
+    input->kind = MR_INPUT_RAW;
+    input->raw_body = (struct mr_str){mr_arena_zalloc(arena, body_size), body_size};
+    *call = (struct mr_call){.input = input, .arena = arena, .done = done};
+    struct mr_error err = {0};
+    assert_int_equal(mr_calls_prepare(call, false, &err), MR_OK);
+    return call;
+}
+
+static struct mr_call *ask(size_t body_size) {
+    struct mr_call *call = new_call(body_size);
+    mr_calls_ask(&calls, call->state, now);
+    return call;
+}
+
+static uint64_t id_of(const struct mr_call *call) {
+    return ((const struct mr_ticket *)call->state)->id;
+}
+
+/* The next message that worker i gets: its type, 0 when there is none. */
+static int take(int i, uint64_t *id) {
+    char datagram[MR_WIRE_MAX_DATAGRAM_BYTES];
+    ssize_t size = recv(theirs[i], datagram, sizeof(datagram), MSG_DONTWAIT);
+    if (size < (ssize_t)MR_WIRE_HEADER_BYTES) return 0;
+    uint16_t type;
+    memcpy(&type, datagram + 4, sizeof(type));
+    memcpy(id, datagram + 8, sizeof(*id));
+    return type;
+}
+
+static void assert_takes(int i, int type, const struct mr_call *call) {
+    uint64_t id = 0;
+    assert_int_equal(take(i, &id), type);
+    assert_int_equal(id, id_of(call));
+}
+
+static void assert_takes_nothing(int i) {
+    uint64_t id;
+    assert_int_equal(take(i, &id), 0);
+}
+
+/* Worker i ends a call. Returns the call, NULL when nobody waits for it. */
+static struct mr_call *answer(int i, uint64_t id) {
+    struct mr_slot *slot = mr_calls_heard(&lanes[i], id, now);
+    assert_non_null(slot);
+    struct mr_ticket *ticket = mr_calls_answered(&calls, &lanes[i], slot, now);
+    return ticket ? ticket->call : NULL;
+}
+
+static bool withdraw(struct mr_call *call) {
+    return mr_calls_withdraw(&calls, call->state);
+}
+
+static struct mr_ended expire(int64_t at) {
+    struct mr_ended ended = {0};
+    now = at;
+    mr_calls_expire(&calls, now, &ended);
+    return ended;
+}
+
+static void assert_ended(struct mr_ended *ended, struct mr_call *call, mr_status status,
+                         const char *message) {
+    assert_non_null(ended->first);
+    assert_ptr_equal(ended->first->call, call);
+    assert_int_equal(call->status, status);
+    if (!strstr(call->err.message, message)) print_message("%s\n", call->err.message);
+    assert_non_null(strstr(call->err.message, message));
+    ended->first = ended->first->next;
+}
+
+/* Calls take a while: none is sent ahead. */
+static void learn_long_calls(int i) {
+    struct mr_call *call = ask(10);
+    assert_takes(i, MR_WIRE_PREDICT, call);
+    now += 50000;
+    assert_ptr_equal(answer(i, id_of(call)), call);
+}
+
+static void learn_short_calls(int i) {
+    struct mr_call *call = ask(10);
+    assert_takes(i, MR_WIRE_PREDICT, call);
+    now += 100;
+    assert_ptr_equal(answer(i, id_of(call)), call);
+}
+
+/* --- tests ------------------------------------------------------------------------------------ */
+
+static void test_order(void **state) {
+    (void)state;
+    struct mr_call *early = ask(10); /* before any worker is there */
+    open_lane(0, false);
+    assert_takes(0, MR_WIRE_PREDICT, early);
+    struct mr_call *a = ask(10), *b = ask(10), *c = ask(10);
+    assert_takes_nothing(0); /* how long calls take is not known yet */
+    open_lane(1, false);
+    assert_takes(1, MR_WIRE_PREDICT, a);
+    now += 50000;
+    assert_ptr_equal(answer(1, id_of(a)), a);
+    assert_takes(1, MR_WIRE_PREDICT, b);
+    now += 50000;
+    assert_ptr_equal(answer(0, id_of(early)), early);
+    assert_takes(0, MR_WIRE_PREDICT, c);
+    assert_takes_nothing(1);
+    assert_null(calls.first);
+}
+
+/* A second short call goes to the worker that is likely to be free first; a third one waits. */
+static void test_one_ahead(void **state) {
+    (void)state;
+    open_lane(0, false);
+    learn_short_calls(0);
+    open_lane(1, false);
+    struct mr_call *a = ask(10);
+    now += 50;
+    struct mr_call *b = ask(10);
+    now += 50;
+    struct mr_call *c = ask(10), *d = ask(10), *e = ask(10);
+    assert_takes(0, MR_WIRE_PREDICT, a);
+    assert_takes(1, MR_WIRE_PREDICT, b);
+    assert_takes(0, MR_WIRE_PREDICT, c);
+    assert_takes(1, MR_WIRE_PREDICT, d);
+    assert_ptr_equal(calls.first, e->state);
+    assert_ptr_equal(answer(0, id_of(a)), a);
+    assert_takes(0, MR_WIRE_PREDICT, e);
+}
+
+/* Nothing is put behind a call that takes long, where another worker may be free before. */
+static void test_none_behind_a_long_call(void **state) {
+    (void)state;
+    open_lane(0, false);
+    learn_short_calls(0);
+    struct mr_call *slow = ask(10);
+    now += 5000;
+    struct mr_call *next = ask(10);
+    assert_takes(0, MR_WIRE_PREDICT, slow);
+    assert_takes_nothing(0);
+    open_lane(1, false);
+    assert_takes(1, MR_WIRE_PREDICT, next);
+}
+
+static void test_withdraw(void **state) {
+    (void)state;
+    open_lane(0, false);
+    learn_long_calls(0);
+    struct mr_call *a = ask(10), *b = ask(10), *c = ask(10);
+    assert_takes(0, MR_WIRE_PREDICT, a);
+    assert_true(withdraw(b)); /* never sent */
+    assert_false(withdraw(b));
+    assert_true(withdraw(a)); /* the worker is told, and is not free before it has ended it */
+    assert_takes(0, MR_WIRE_CANCEL, a);
+    assert_takes_nothing(0);
+    assert_null(answer(0, id_of(a)));
+    assert_null(mr_calls_heard(&lanes[0], id_of(a), now)); /* answered twice */
+    assert_takes(0, MR_WIRE_PREDICT, c);
+    assert_ptr_equal(answer(0, id_of(c)), c);
+    assert_false(withdraw(c));
+    mr_calls_pause(&calls, c->state, true);
+    assert_takes_nothing(0);
+}
+
+static void test_pause(void **state) {
+    (void)state;
+    open_lane(0, false);
+    struct mr_call *a = ask(10), *b = ask(10);
+    assert_takes(0, MR_WIRE_PREDICT, a);
+    mr_calls_pause(&calls, a->state, true);
+    mr_calls_pause(&calls, b->state, true); /* still in the queue */
+    mr_calls_pause(&calls, a->state, false);
+    assert_takes(0, MR_WIRE_PAUSE, a);
+    assert_takes(0, MR_WIRE_RESUME, a);
+    assert_takes_nothing(0);
+}
+
+/* What a dead worker had begun fails; what it had been sent ahead is first in the queue again. */
+static void test_close(void **state) {
+    (void)state;
+    open_lane(0, false);
+    learn_short_calls(0);
+    struct mr_call *a = ask(10), *b = ask(100000), *c = ask(10);
+    assert_takes(0, MR_WIRE_PREDICT, a);
+    assert_takes(0, MR_WIRE_PREDICT, b);
+    struct mr_ended ended = {0};
+    close_lane(0, &ended);
+    assert_ended(&ended, a, MR_E_UNAVAILABLE, "the worker died");
+    assert_null(ended.first);
+    assert_false(withdraw(a));
+    assert_ptr_equal(calls.first, b->state);
+    open_lane(1, false);
+    assert_takes(1, MR_WIRE_PREDICT, b); /* with its memfd: it can be sent twice */
+    assert_takes(1, MR_WIRE_PREDICT, c);
+    assert_null(calls.first);
+    assert_null(calls.last);
+}
+
+static void test_async(void **state) {
+    (void)state;
+    open_lane(0, true);
+    open_lane(1, true);
+    struct mr_call *asked[2 * MR_CALLS_MAX_ASYNC];
+    for (int i = 0; i < 2 * MR_CALLS_MAX_ASYNC; i++) asked[i] = ask(10);
+    struct mr_call *more = ask(10);
+    assert_int_equal(lanes[0].n_slots, MR_CALLS_MAX_ASYNC);
+    assert_int_equal(lanes[1].n_slots, MR_CALLS_MAX_ASYNC);
+    assert_ptr_equal(calls.first, more->state);
+    assert_takes(0, MR_WIRE_PREDICT, asked[0]);
+    assert_takes(1, MR_WIRE_PREDICT, asked[1]);
+    assert_ptr_equal(answer(1, id_of(asked[3])), asked[3]); /* in any order */
+    assert_null(calls.first);
+    struct mr_ended ended = {0};
+    close_lane(1, &ended); /* any of them may be what it died of */
+    int n = 0;
+    for (; ended.first; ended.first = ended.first->next) n++;
+    assert_int_equal(n, MR_CALLS_MAX_ASYNC);
+    assert_null(calls.first);
+}
+
+static void test_deadline_in_queue(void **state) {
+    (void)state;
+    int64_t start = now;
+    struct mr_call *a = ask(10);
+    now += S;
+    struct mr_call *b = ask(10);
+    assert_int_equal(calls.next_us, start + TIMEOUT_US);
+    struct mr_ended ended = expire(start + TIMEOUT_US - 1);
+    assert_null(ended.first);
+    ended = expire(start + TIMEOUT_US);
+    assert_ended(&ended, a, MR_E_DEADLINE,
+                 "no answer within 10 s: the request waited in the queue");
+    assert_null(ended.first);
+    assert_int_equal(calls.next_us, start + S + TIMEOUT_US);
+    assert_true(withdraw(b));
+    ended = expire(start + S + TIMEOUT_US);
+    assert_null(ended.first);
+    assert_true(calls.next_us == MR_NEVER_US);
+}
+
+/* A worker that does not end a call in time has a second to do so. */
+static void test_deadline_in_flight(void **state) {
+    (void)state;
+    int64_t start = now;
+    struct mr_call *a = ask(10);
+    now += 2 * S;
+    open_lane(0, false);
+    assert_takes(0, MR_WIRE_PREDICT, a);
+    struct mr_ended ended = expire(start + TIMEOUT_US);
+    assert_ended(&ended, a, MR_E_DEADLINE, "the model was still working");
+    assert_non_null(strstr(a->err.message, "waited 2.000 s in the queue"));
+    assert_takes(0, MR_WIRE_CANCEL, a);
+    assert_int_equal(calls.next_us, now + MR_CALLS_GRACE_US);
+    struct mr_call *b = ask(10);
+    assert_takes_nothing(0); /* it is not free yet */
+    assert_null(answer(0, id_of(a)));
+    assert_takes(0, MR_WIRE_PREDICT, b);
+    ended = expire(now + MR_CALLS_GRACE_US);
+    assert_false(lanes[0].is_hung);
+    ended = expire(start + 2 * TIMEOUT_US);
+    assert_ended(&ended, b, MR_E_DEADLINE, "the model was still working");
+    ended = expire(now + MR_CALLS_GRACE_US - 1);
+    assert_false(lanes[0].is_hung);
+    ended = expire(now + 1);
+    assert_true(lanes[0].is_hung);
+    assert_null(ended.first);
+    ask(10);
+    assert_takes(0, MR_WIRE_CANCEL, b);
+    assert_takes_nothing(0); /* nothing for one that is given up */
+}
+
+/* A worker must end what its caller has withdrawn, too: else it would hang unseen. */
+static void test_deadline_of_withdrawn(void **state) {
+    (void)state;
+    open_lane(0, false);
+    struct mr_call *a = ask(10);
+    assert_true(withdraw(a));
+    struct mr_ended ended = expire(now + TIMEOUT_US);
+    assert_null(ended.first);
+    expire(now + MR_CALLS_GRACE_US);
+    assert_true(lanes[0].is_hung);
+}
+
+/* A call that was sent ahead and is too late is not what the worker hangs in, until it is first. */
+static void test_deadline_of_one_ahead(void **state) {
+    (void)state;
+    open_lane(0, false);
+    learn_short_calls(0);
+    int64_t start = now;
+    struct mr_call *a = ask(10), *b = ask(10);
+    struct mr_ended ended = expire(start + TIMEOUT_US);
+    assert_ended(&ended, a, MR_E_DEADLINE, "the model was still working");
+    assert_ended(&ended, b, MR_E_DEADLINE, "the request waited in the queue");
+    now += S / 2;
+    assert_null(answer(0, id_of(a)));
+    assert_int_equal(calls.next_us, start + TIMEOUT_US + MR_CALLS_GRACE_US);
+    expire(calls.next_us);
+    assert_false(lanes[0].is_hung);
+    assert_int_equal(calls.next_us, start + TIMEOUT_US + S / 2 + MR_CALLS_GRACE_US);
+    expire(calls.next_us);
+    assert_true(lanes[0].is_hung);
+}
+
+/* An asynchronous worker that still answers others is not given up for one. */
+static void test_deadline_of_async(void **state) {
+    (void)state;
+    open_lane(0, true);
+    int64_t start = now;
+    struct mr_call *stuck = ask(10);
+    now += 5 * S;
+    struct mr_call *other = ask(10);
+    struct mr_ended ended = expire(start + TIMEOUT_US);
+    assert_ended(&ended, stuck, MR_E_DEADLINE, "the model was still working");
+    now += S / 2;
+    assert_ptr_equal(answer(0, id_of(other)), other);
+    expire(start + TIMEOUT_US + MR_CALLS_GRACE_US);
+    assert_false(lanes[0].is_hung);
+    expire(start + TIMEOUT_US + S / 2 + MR_CALLS_GRACE_US);
+    assert_true(lanes[0].is_hung);
+}
+
+static void test_no_timeout(void **state) {
+    (void)state;
+    mr_calls_init(&calls, lanes, N_LANES, MR_NEVER_US, room_wanted);
+    ask(10);
+    assert_true(calls.next_us == MR_NEVER_US);
+    struct mr_ended ended = expire(now + 1000 * (int64_t)S);
+    assert_null(ended.first);
+    assert_non_null(calls.first);
+}
+
+/* What does not fit the socket waits: calls in the queue, cancellations and resumptions beside. */
+static void test_full_socket(void **state) {
+    (void)state;
+    open_lane(0, true);
+    struct mr_call *asked[MR_CALLS_MAX_ASYNC];
+    int n = 0;
+    while (!lanes[0].needs_room) asked[n++] = ask(60000);
+    assert_int_equal(n_room_wanted, 1);
+    assert_int_equal(lanes[0].n_slots, n - 1);
+    assert_true(withdraw(asked[0]));
+    mr_calls_pause(&calls, asked[1]->state, true);
+    mr_calls_pause(&calls, asked[1]->state, false);
+    for (int i = 0; i < n - 1; i++) assert_takes(0, MR_WIRE_PREDICT, asked[i]);
+    assert_takes_nothing(0);
+    mr_calls_make_room(&calls, &lanes[0], now);
+    assert_int_equal(n_room_wanted, 0);
+    assert_takes(0, MR_WIRE_CANCEL, asked[0]);
+    assert_takes(0, MR_WIRE_RESUME, asked[1]);
+    assert_takes(0, MR_WIRE_PREDICT, asked[n - 1]);
+}
+
+/* A worker that has closed its socket gets nothing more; its calls are there for the next one. */
+static void test_closed_socket(void **state) {
+    (void)state;
+    open_lane(0, false);
+    close(theirs[0]);
+    theirs[0] = dup(lanes[0].socket); /* something to close */
+    struct mr_call *a = ask(10);
+    assert_true(lanes[0].is_broken);
+    assert_ptr_equal(calls.first, a->state);
+    open_lane(1, false);
+    assert_takes(1, MR_WIRE_PREDICT, a);
+}
+
+static void test_fail_queue(void **state) {
+    (void)state;
+    struct mr_call *a = ask(10), *b = ask(100000);
+    struct mr_error err = {0};
+    struct mr_ended ended = {0};
+    mr_fail(&err, MR_E_UNAVAILABLE, "stopping");
+    mr_calls_fail_queue(&calls, &err, &ended);
+    assert_null(calls.first);
+    n_done = 0;
+    mr_ended_tell(&ended);
+    assert_int_equal(n_done, 2);
+    assert_int_equal(a->status, MR_E_UNAVAILABLE);
+    assert_string_equal(b->err.message, "stopping");
+}
+
+static void test_cannot_carry(void **state) {
+    (void)state;
+    struct mr_column column = {.dtype = MR_OBJECT};
+    struct mr_input input = {.kind = MR_INPUT_TABLE, .table = {.n_cols = 1, .columns = &column}};
+    struct mr_call call = {.input = &input, .arena = arena};
+    struct mr_error err = {0};
+    assert_int_equal(mr_calls_prepare(&call, false, &err), MR_E_UNSUPPORTED);
+    assert_null(call.state);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_order),
+        TEST(test_one_ahead),
+        TEST(test_none_behind_a_long_call),
+        TEST(test_withdraw),
+        TEST(test_pause),
+        TEST(test_close),
+        TEST(test_async),
+        TEST(test_deadline_in_queue),
+        TEST(test_deadline_in_flight),
+        TEST(test_deadline_of_withdrawn),
+        TEST(test_deadline_of_one_ahead),
+        TEST(test_deadline_of_async),
+        TEST(test_no_timeout),
+        TEST(test_full_socket),
+        TEST(test_closed_socket),
+        TEST(test_fail_queue),
+        TEST(test_cannot_carry),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
