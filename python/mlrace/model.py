@@ -1,0 +1,93 @@
+"""The model as MLflow loads it, and the ways to call it.
+
+A request that C decoded keeps to the signature already (`predict`). A body that came raw goes
+through MLflow's own functions from end to end (`parse`, `predict_parsed`).
+"""
+
+import inspect
+import io
+import json
+import os
+
+from mlflow.pyfunc import scoring_server
+from mlflow.utils.file_utils import path_to_local_file_uri
+from mlflow.utils.proto_json_utils import MlflowInvalidInputException
+
+from . import direct, wire
+
+
+class Served:
+    """A loaded model. predict(data, params): its answer to data that keeps to its signature."""
+
+    def __init__(self, model, folder):
+        self._model, self._folder = model, folder
+        self._schema = model.metadata.get_input_schema()
+        self._takes_params = "params" in inspect.signature(model.predict).parameters
+        self.predict = direct.find_predict(model) or self.predict_parsed
+
+    def parse(self, body, body_format):
+        """A raw body, read as scoring_server.invocations does.
+
+        returns  data and params for predict_parsed; whether the answer is not to be wrapped
+        raises   MlflowException, or whatever a body makes MLflow's functions raise
+        """
+        if body_format == wire.CSV:
+            text = io.StringIO(_decode(body))
+            return scoring_server.parse_csv_input(text, self._schema), None, False
+        if body_format == wire.PARQUET:
+            return scoring_server.parse_parquet_input(io.BytesIO(body)), None, False
+        parsed = scoring_server._parse_json_data(
+            _read_json(body), self._model.metadata, self._schema
+        )
+        return parsed.data, parsed.params, parsed.is_unified_llm_input
+
+    def predict_parsed(self, data, params):
+        """The model's answer to data that MLflow is to check against the signature."""
+        if self._takes_params:
+            return self._model.predict(data, params=params)
+        direct.warn_of_params(params)
+        return self._model.predict(data)
+
+    def find_example(self):
+        """What the model was saved with as an example of a request.
+
+        returns  the name of its file and a function that has it answered; two None without one
+        """
+        info = self._model.metadata.saved_input_example_info or {}
+        name = info.get("serving_input_path")
+        if name:
+            return name, lambda: self._replay(name)
+        example = getattr(self._model, "input_example", None)
+        if example is not None:
+            return info.get("artifact_path"), lambda: self.predict_parsed(example, None)
+        return None, None
+
+    def _replay(self, name):
+        with open(os.path.join(self._folder, name), "rb") as file:
+            data, params, _ = self.parse(file.read(), wire.JSON)
+        return self.predict_parsed(data, params)
+
+
+def load(folder):
+    """The model of a folder, loaded as `mlflow models serve` does; raises what MLflow raises."""
+    model = scoring_server.load_model_with_mlflow_config(path_to_local_file_uri(folder))
+    os.environ["_MLFLOW_IS_IN_SERVING_ENVIRONMENT"] = "true"
+    return Served(model, folder)
+
+
+def _decode(body):
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MlflowInvalidInputException(f"The body is not UTF-8: {error}") from error
+
+
+def _read_json(body):
+    """A JSON body as scoring_server takes it; a bare list of records is named."""
+    try:
+        decoded = json.loads(body)
+    except ValueError:
+        return body  # for MLflow's own error
+    if isinstance(decoded, dict):
+        return decoded
+    return {"dataframe_records": decoded} if isinstance(decoded, list) else body

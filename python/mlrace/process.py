@@ -1,0 +1,88 @@
+"""What every process of ours does as a process: signals, forks, its end. Standard library only."""
+
+import os
+import signal
+import sys
+import warnings
+
+_IGNORED = signal.SIGINT, signal.SIGTERM
+
+
+def ignore_signals():
+    """Leave it to the server when a worker ends: whoever stops a service or presses Ctrl-C often
+    signals all its processes at once. What the model itself starts is not concerned."""
+    for number in _IGNORED:
+        signal.signal(number, _ignore)
+
+
+def _ignore(number, frame):
+    """Other than SIG_IGN, programs that are started do not inherit a handler."""
+
+
+# Nor do processes that the model forks. A signal that is sent to one before it heeds them waits.
+_masks = []
+
+
+def _before_fork():
+    _masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, _IGNORED))
+
+
+def _after_in_parent():
+    signal.pthread_sigmask(signal.SIG_SETMASK, _masks.pop())
+
+
+def _after_in_child():
+    for number in _IGNORED:
+        if signal.getsignal(number) is _ignore:
+            signal.signal(number, signal.SIG_DFL)
+    _after_in_parent()
+
+
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_in_parent, after_in_child=_after_in_child
+)
+
+
+def fork(child):
+    """Fork a process of ours that runs `child` and ends.  returns  its id"""
+    _flush()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _IGNORED)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of threads
+            pid = os.fork()
+        if not pid:
+            ignore_signals()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    if pid:
+        return pid
+    try:
+        child()
+        leave(0)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        leave(1)
+
+
+def lead_group(pid=0):
+    """Make a process, 0: this one, the leader of a group of its own. Parent and child both do, so
+    that it is so when either goes on."""
+    try:
+        os.setpgid(pid, pid)
+    except OSError:
+        pass  # the other was faster, or the child has ended
+
+
+def leave(code):
+    """End at once, whatever threads and exit handlers the model has left."""
+    _flush()
+    os._exit(code)
+
+
+def _flush():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass  # there is none, or it is closed

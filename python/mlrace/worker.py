@@ -1,0 +1,116 @@
+"""A host of the worker protocol: python -m mlrace.worker --socket FD --model FOLDER
+
+Loads the model, replays its input example, says LOADED; then forks workers, or, where that is not
+safe, answers calls itself. Ends when the server closes its end of the socket.
+"""
+
+import argparse
+import json
+import platform
+import sys
+import time
+import traceback
+
+from . import channel as channels
+from . import process, wire
+
+
+def main(arguments=None):
+    """Does not return."""
+    parser = argparse.ArgumentParser(prog="python -m mlrace.worker")
+    parser.add_argument("--socket", type=int, required=True, metavar="FD")
+    parser.add_argument("--model", required=True, metavar="FOLDER")
+    options = parser.parse_args(arguments)
+    process.ignore_signals()
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # lines are logged when they are written
+    channel = channels.Channel(options.socket)
+    try:
+        try:
+            work = prepare(channel, options.model)
+        except BaseException as error:
+            traceback.print_exc()
+            send_json(channel, wire.FAILED, {"message": describe(error)})
+            process.leave(1)
+    except (BrokenPipeError, ConnectionResetError):
+        process.leave(0)  # the server has gone
+    live(work)
+
+
+def live(work):
+    """Do a process' work, and end it. Does not return."""
+    try:
+        work()
+    except BaseException as error:
+        what = error if isinstance(error, wire.WireError) else describe(error)
+        print(f"mlrace: a worker ends: {what}", file=sys.stderr, flush=True)
+        process.leave(1)
+    process.leave(0)
+
+
+def prepare(channel, folder):
+    """Load and warm up the model, say LOADED.  returns  the rest of the process' life"""
+    started = time.monotonic()
+    # Everything heavy is imported from here on.
+    from mlflow.version import VERSION
+
+    from . import loop, model, template
+
+    files = template.open_files()
+    states = template.RandomStates()
+    served = model.load(folder)
+    states.remember()
+    load_ms = milliseconds_since(started)
+    warm_up = replay_example(served)
+    states.restore()
+    why_not = template.why_not_fork(files)
+    loaded = {
+        "protocol": wire.VERSION,
+        "python": platform.python_version(),
+        "mlflow": VERSION,
+        "can_fork": not why_not,
+        "reason": why_not or "the model holds no threads, files or sockets",
+        "is_async": False,
+        "is_stream": False,
+        "load_ms": load_ms,
+        "warm_up": warm_up,
+    }
+    send_json(channel, wire.LOADED, loaded)
+    if why_not:
+        return loop.Loop(channel, served).run
+
+    def work(worker_channel):
+        states.diverge()
+        live(loop.Loop(worker_channel, served).run)
+
+    return template.Template(channel, work).run
+
+
+def replay_example(served):
+    """Have the model answer its own input example.  returns  how that went"""
+    name, replay = served.find_example()
+    if not replay:
+        return "the model has no input example"
+    started = time.monotonic()
+    try:
+        replay()
+    except BaseException as error:
+        return f"{name} failed: {describe(error)}"
+    return f"{name}, {milliseconds_since(started)} ms"
+
+
+def send_json(channel, kind, value):
+    channel.send(kind, 0, json.dumps(value).encode("ascii"))
+
+
+def describe(error):
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def milliseconds_since(started):
+    return int((time.monotonic() - started) * 1000)
+
+
+if __name__ == "__main__":
+    main()

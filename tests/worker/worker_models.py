@@ -1,0 +1,89 @@
+"""Models for the worker's tests. They are saved with cloudpickle by value, and do what their input
+says."""
+
+import json
+import os
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+from mlflow.pyfunc import PythonModel
+
+
+def describe(value):
+    """All that a model can see of what it is called with, as JSON."""
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    if isinstance(value, pd.DataFrame):
+        return {
+            "is": kind,
+            "columns": describe_index(value.columns),
+            "index": describe_index(value.index),
+            "dtypes": [repr(dtype) for dtype in value.dtypes],
+            "rows": [[describe(cell) for cell in value.iloc[:, i]] for i in range(value.shape[1])],
+            "flags": describe_flags(value.to_numpy()),
+            "attrs": repr(value.attrs),
+        }
+    if isinstance(value, np.ndarray):
+        return {
+            "is": kind,
+            "dtype": repr(value.dtype),
+            "shape": value.shape,
+            "flags": describe_flags(value),
+            "values": [describe(cell) for cell in value.ravel().tolist()],
+        }
+    if isinstance(value, dict):
+        return {"is": kind, "items": [[repr(key), describe(item)] for key, item in value.items()]}
+    if isinstance(value, (list, tuple)):
+        return {"is": kind, "items": [describe(item) for item in value]}
+    return {"is": kind, "repr": repr(value)}
+
+
+def describe_index(index):
+    names = list(index.names)
+    return {"is": type(index).__name__, "repr": repr(index), "names": repr(names)}
+
+
+def describe_flags(array):
+    flags = array.flags
+    return [flags.c_contiguous, flags.f_contiguous, flags.writeable, flags.aligned]
+
+
+class Recorder(PythonModel):
+    """Answers with what it was called with."""
+
+    def predict(self, context, model_input, params=None):
+        return json.dumps([describe(model_input), describe(params)])
+
+
+class Doer(PythonModel):
+    """Does what its column `do` says."""
+
+    kept = []
+
+    def predict(self, context, model_input, params=None):
+        word, _, rest = str(model_input["do"].iloc[0]).partition(" ")
+        return getattr(self, "do_" + word)(rest, model_input)
+
+    def do_python(self, code, model_input):
+        """The value of an expression."""
+        names = {"np": np, "pd": pd, "os": os, "sys": sys, "self": self, "frame": model_input}
+        return eval(code, names)
+
+    def do_raise(self, code, model_input):
+        raise eval(code)
+
+    def do_fail(self, code, model_input):
+        """An MlflowException of an error code by its name."""
+        from mlflow.exceptions import MlflowException
+        from mlflow.protos.databricks_pb2 import ErrorCode
+
+        raise MlflowException("as asked", error_code=ErrorCode.Value(code))
+
+    def do_sleep(self, seconds, model_input):
+        time.sleep(float(seconds))
+        return seconds
+
+    def do_keep(self, _, model_input):
+        self.kept.append(model_input)
+        return [frame["x"].tolist() for frame in self.kept]
