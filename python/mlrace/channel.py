@@ -25,8 +25,7 @@ class Channel:
     """One end of an AF_UNIX, SOCK_SEQPACKET socket pair. Blocking; for one thread."""
 
     def __init__(self, fd):
-        """fd: becomes the channel's, and is no longer inherited by programs it starts."""
-        os.set_inheritable(fd, False)
+        """fd: becomes the channel's."""
         self._socket = socket.socket(fileno=fd)
         self._socket.setblocking(True)
         self._buffer = bytearray(wire.MAX_DATAGRAM_BYTES)

@@ -1,40 +1,52 @@
 """A host of the worker protocol: python -m mlrace.worker --socket FD --model FOLDER
 
-Loads the model, replays its input example, says LOADED; then forks workers, or, where that is not
-safe, answers calls itself. Ends when the server closes its end of the socket.
+Enters the model's environment, loads the model, replays its input example and says LOADED; then
+forks workers, or, where that is not safe, answers calls itself. Ends when the server closes its end
+of the socket.
 """
 
 import argparse
 import json
+import os
 import platform
 import sys
 import time
 import traceback
 
 from . import channel as channels
-from . import process, wire
+from . import environment, process, wire
+from .problem import Problem
 
 
-def main(arguments=None):
+def main():
     """Does not return."""
-    parser = argparse.ArgumentParser(prog="python -m mlrace.worker")
+    parser = argparse.ArgumentParser(prog="python -m mlrace.worker", allow_abbrev=False)
     parser.add_argument("--socket", type=int, required=True, metavar="FD")
-    parser.add_argument("--model", required=True, metavar="FOLDER")
-    options = parser.parse_args(arguments)
+    environment.add_arguments(parser)
+    options = parser.parse_args()
     process.ignore_signals()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # lines are logged when they are written
     channel = channels.Channel(options.socket)
     try:
-        try:
-            work = prepare(channel, options.model)
-        except BaseException as error:
-            traceback.print_exc()
-            send_json(channel, wire.FAILED, {"message": describe(error)})
-            process.leave(1)
-    except (BrokenPipeError, ConnectionResetError):
-        process.leave(0)  # the server has gone
+        environment.enter(options, ["-m", "mlrace.worker", *sys.argv[1:]])
+        os.set_inheritable(options.socket, False)  # by what the model starts
+        work = prepare(channel, options.model)
+    except Problem as problem:
+        fail(channel, str(problem))
+    except BaseException as error:
+        traceback.print_exc()
+        fail(channel, describe(error))
     live(work)
+
+
+def fail(channel, message):
+    """Say FAILED, and end. Does not return."""
+    try:
+        send_json(channel, wire.FAILED, {"message": message})
+    except OSError:
+        pass  # the server has gone
+    process.leave(1)
 
 
 def live(work):

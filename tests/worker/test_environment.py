@@ -15,9 +15,9 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT
 from wheels import make_wheel
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PACKAGE = ROOT / "python"
 BASE_PYTHON = os.path.realpath(sys.executable)  # without what is installed beside pytest
 
