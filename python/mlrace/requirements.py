@@ -158,14 +158,18 @@ def _compare_skinny(requirement):
 
 def _compare_exactly(text):
     """Without the package packaging, which MLflow needs too: only NAME and NAME==VERSION."""
-    match = re.match(r"([\w.-]+)\s*(?:\[[^]]*\])?\s*(?:==\s*([\w.!+]+))?$", text)
+    match = re.match(r"(\w[\w.-]*)\s*(?:\[[^]]*\])?\s*(.*)$", text)
     if not match:
-        hint = "(cannot be compared: the package packaging is not installed)"
-        return [Difference(text, hint, None)] if re.match(r"\w", text) else []
-    installed = installed_version(match[1])
-    if installed and match[2] in (None, installed):
         return []
-    return [Difference(match[1], f"=={match[2]}" if match[2] else "any version", installed)]
+    installed = installed_version(match[1])
+    pin = re.match(r"==\s*([\w.!+]+)$", match[2])
+    if installed and (not match[2] or (pin and pin[1] == installed)):
+        return []
+    if pin or not match[2]:
+        required = f"=={pin[1]}" if pin else "any version"
+    else:
+        required = f"{match[2]} (which only the package packaging can compare)"
+    return [Difference(match[1], required, installed)]
 
 
 def installed_version(name):

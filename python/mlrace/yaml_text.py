@@ -2,7 +2,7 @@
 
 PyYAML reads them where it is installed. An interpreter that is only to build an environment may
 lack it, and for that the reader below knows what MLflow itself writes (`yaml.safe_dump` with
-`default_flow_style=False`): mappings and sequences in blocks, and scalars of all styles.
+`default_flow_style=False`): mappings and sequences in blocks, scalars plain or in quotes.
 """
 
 import re
@@ -12,8 +12,15 @@ from mlrace.problem import Problem
 _KEY = re.compile(
     r"""("(?:\\.|[^"\\])*"|'(?:''|[^'])*'|[^\s"'#&*!|>%@`\[\]{},-].*?)\s*:(?:\s+|$)"""
 )
-_QUOTED = {'"': re.compile(r'"((?:\\.|[^"\\])*)"', re.DOTALL), "'": re.compile(r"'((?:''|[^'])*)'")}
+_QUOTED = {
+    '"': re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL),
+    "'": re.compile(r"'([^']*(?:''[^']*)*)'"),
+}
+_BREAKS = re.compile(r" *\n[ \n]*")
+_ESCAPE = re.compile(r"\\(?P<code>x..|u....|U.{8})|\\(?P<letter>\n *|.)| *\n[ \n]*")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "e": "\x1b"}
+_ESCAPES.update({"a": "\a", "b": "\b", "v": "\v", "f": "\f", "N": "\x85", "_": "\xa0"})
+_ESCAPES.update({"L": "\u2028", "P": "\u2029"})
 
 
 def read(path):
@@ -42,10 +49,10 @@ def _read_blocks(text, path):
         if reader.lines:
             raise ValueError("expected the end of the file")
         return value
-    except (ValueError, RecursionError) as error:
-        line = len(text.split("\n")) - len(reader.lines) + 1
+    except (ValueError, OverflowError, RecursionError) as error:
+        line = max(len(text.split("\n")) - len(reader.lines), 1)
         raise Problem(
-            f"{path}, line {line}: {error}; written otherwise than MLflow writes it, this can be "
+            f"{path}, near line {line}: {error}; written otherwise than MLflow writes it, this can be "
             "read where PyYAML is installed: pip install pyyaml"
         ) from None
 
@@ -93,7 +100,8 @@ class _Blocks:
             match = _KEY.match(self.lines[-1][indent:])
             if not match:
                 break
-            key = _scalar_text(match[1])
+            quoted = match[1][0] in _QUOTED and _QUOTED[match[1][0]].match(match[1])
+            key = _unquoted(quoted) if quoted else match[1]
             text = self.lines.pop()[indent + match.end() :]
             if text and not text.startswith("#"):
                 pairs[key] = self.scalar(text, indent + 1)
@@ -106,18 +114,22 @@ class _Blocks:
     def scalar(self, text, least):
         """A scalar that starts with text and goes on in lines from column least on."""
         first = text[0]
-        if first in "|>":
-            return "\n".join(self.deeper(least))
         if first in _QUOTED:
-            while not _QUOTED[first].match(text) and self.lines:
-                text += "\n" + self.lines.pop().strip(" ")
-        elif first in "[{" and text.strip(" ") in ("[]", "{}"):
+            return self.quoted(text)
+        if text.strip(" ") in ("[]", "{}"):
             return [] if first == "[" else {}
-        elif first in "[{&*!%@`":
+        if first in "[{&*!%@`|>":
             raise ValueError(f"unexpected {text[:40]!r}")
-        else:
-            text = " ".join([re.sub(r"\s#.*", "", text).strip(" "), *self.deeper(least)])
-        return _scalar_text(text)
+        return " ".join([re.sub(r"\s#.*", "", text).strip(" "), *self.deeper(least)])
+
+    def quoted(self, text):
+        """A scalar in quotes that starts with text and ends where its quote does."""
+        match = _QUOTED[text[0]].match("\n".join([text, *reversed(self.lines)]))
+        if not match:
+            raise ValueError("a quote is not closed")
+        for _ in range(match[0].count("\n")):
+            self.lines.pop()
+        return _unquoted(match)
 
     def deeper(self, least):
         """Takes the lines that continue a scalar, without what surrounds them."""
@@ -131,19 +143,22 @@ def _is_item(text):
     return text == "-" or text.startswith("- ")
 
 
-def _scalar_text(text):
-    quoted = _QUOTED[text[0]].match(text) if text[:1] in _QUOTED else None
-    if not quoted:
-        if text[:1] in _QUOTED:
-            raise ValueError("a quote is not closed")
-        return text
-    # A line break within quotes is a blank, an empty line a line break.
-    inner = re.sub(r"\n(\n*)", lambda match: match[1] or " ", quoted[1])
-    if text[0] == "'":
-        return inner.replace("''", "'")
-    return re.sub(r"\\(?:x(..)|u(....)|U(.{8})|(.))", _unescape, inner.replace("\\ ", ""))
+def _unquoted(match):
+    """The text that a match of _QUOTED stands for."""
+    if match[0][0] == "'":
+        return _BREAKS.sub(_folded, match[1]).replace("''", "'")
+    return _ESCAPE.sub(_unescaped, match[1])
 
 
-def _unescape(match):
-    code = match[1] or match[2] or match[3]
-    return chr(int(code, 16)) if code else _ESCAPES.get(match[4], match[4])
+def _folded(match):
+    """A line break within quotes is a blank; of several the first is left out."""
+    return "\n" * (match[0].count("\n") - 1) or " "
+
+
+def _unescaped(match):
+    code, letter = match["code"], match["letter"]
+    if code:
+        return chr(int(code[1:], 16))
+    if letter:
+        return "" if letter[0] == "\n" else _ESCAPES.get(letter, letter)
+    return _folded(match)
