@@ -33,7 +33,10 @@ def main():
         os.set_inheritable(options.socket, False)  # by what the model starts
         work = prepare(channel, options.model)
     except Problem as problem:
-        fail(channel, str(problem))
+        summary, _, details = str(problem).partition("\n")
+        if details:
+            print(problem, file=sys.stderr)  # in the log they keep their lines
+        fail(channel, summary)
     except BaseException as error:
         traceback.print_exc()
         fail(channel, describe(error))

@@ -52,8 +52,8 @@ def _read_blocks(text, path):
     except (ValueError, OverflowError, RecursionError) as error:
         line = max(len(text.split("\n")) - len(reader.lines), 1)
         raise Problem(
-            f"{path}, near line {line}: {error}; written otherwise than MLflow writes it, this can be "
-            "read where PyYAML is installed: pip install pyyaml"
+            f"{path}, near line {line}: {error}; written otherwise than MLflow writes it, this can "
+            "be read where PyYAML is installed: pip install pyyaml"
         ) from None
 
 

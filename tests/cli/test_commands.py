@@ -7,7 +7,9 @@ import socket
 import pytest
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["models", "serve"], ["explain"], ["prepare-env"]])
+@pytest.mark.parametrize(
+    "command", [[], ["serve"], ["models", "serve"], ["explain"], ["prepare-env"]]
+)
 def test_help_goes_to_stdout_with_an_example(run, command):
     result = run(*command, "--help")
     assert (result.returncode, result.stderr) == (0, "")

@@ -50,8 +50,9 @@ def test_it_prints_the_interpreter(run, model, environ, tmp_path):
 
 
 def test_flags_arrive(run, model, environ, tmp_path):
-    flags = ["--env-manager", "virtualenv", "--offline", "--wheel-dir", tmp_path, "--install-mlflow"]
-    result = run("prepare-env", "-m", model, *flags, "-r", "x-zz==1,y-zz>=2,<3", env=environ)
+    flags = ["--env-manager", "virtualenv", "--offline", "--wheel-dir", tmp_path]
+    flags += ["--install-mlflow", "-r", "x-zz==1,y-zz>=2,<3"]
+    result = run("prepare-env", "-m", model, *flags, env=environ)
     assert result.returncode == 1
     assert "y-zz>=2,<3" in result.stderr or "x-zz==1" in result.stderr
     assert "--offline" in result.stderr and "Traceback" not in result.stderr

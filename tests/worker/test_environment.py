@@ -279,7 +279,7 @@ def test_a_model_from_before_python_env_yaml(uv, make_model, wheels):
 
 
 def test_a_lock_file_of_uv_is_followed(uv, make_model, wheels):
-    """As MLflow's run_uv_sync: the packages are those of uv.lock, whatever requirements.txt says."""
+    """As MLflow's run_uv_sync: uv.lock says which packages, not requirements.txt."""
     model = make_model()
     version = "%d.%d" % sys.version_info[:2]
     (model / "pyproject.toml").write_text(
@@ -522,6 +522,14 @@ def test_what_differs_is_listed_with_the_command_that_helps(uv, make_model, whee
     assert f"`mlrace prepare-env -m {model} --env-manager uv`" in entered.stderr
     assert "--env-manager local" in entered.stderr
     assert json.loads(uv.enter(model, "--env-manager", "local").stdout)["prefix"] == sys.prefix
+
+
+def test_a_host_says_what_differs(start_host, make_model):
+    model = make_model("mlflow", "tiny-pack==1.0")
+    in_log = "  tiny-pack: required ==1.0, not installed"
+    with pytest.raises(AssertionError, match=in_log), start_host(model) as host:
+        message = host.receive().json()["message"]
+    assert "mlrace prepare-env" in message and "\n" not in message
 
 
 def test_a_python_without_mlflow(venv, make_model):

@@ -273,7 +273,7 @@ def test_a_python_env_that_is_none(model, text):
         python_env.read(str(model))
 
 
-@pytest.mark.parametrize("text", ["", "- a", "text", "flavors: a", "flavors:\n  python_function: []"])
+@pytest.mark.parametrize("text", ["", "- a", "text", "flavors: a", "flavors: {python_function: []}"])
 def test_an_mlmodel_of_another_shape(model, text):
     (model / "MLmodel").write_text(text)
     assert python_env.read(str(model)).dependencies == ["-r requirements.txt"]
