@@ -399,7 +399,7 @@ static void test_no_timeout(void **state) {
 static void test_full_socket(void **state) {
     (void)state;
     open_lane(0, true);
-    struct mr_call *asked[MR_CALLS_MAX_ASYNC];
+    struct mr_call *asked[MR_CALLS_MAX_ASYNC] = {0};
     int n = 0;
     while (!lanes[0].needs_room) asked[n++] = ask(60000);
     assert_int_equal(n_room_wanted, 1);
