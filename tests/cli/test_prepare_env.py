@@ -7,8 +7,9 @@ import subprocess
 import sys
 
 import pytest
-from conftest import BUILD, ROOT
 from wheels import make_wheel
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -67,9 +68,9 @@ def test_no_python(run, model):
     assert "no python3 or python in PATH" in result.stderr
 
 
-def test_an_installed_program_finds_its_package(model, environ, tmp_path):
+def test_an_installed_program_finds_its_package(mlrace, model, environ, tmp_path):
     place = tmp_path / "place"
-    install = ["cmake", "--install", BUILD, "--prefix", place]
+    install = ["cmake", "--install", mlrace.parent, "--prefix", place]
     subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
     package = place / "share/mlrace/python/mlrace"
     here = {path.name for path in (ROOT / "python/mlrace").glob("*.py")}

@@ -18,6 +18,7 @@ import pytest
 from wheels import make_wheel
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "python"
 BASE_PYTHON = os.path.realpath(sys.executable)  # without what is installed beside pytest
 

@@ -11,11 +11,11 @@ import mlflow.utils.requirements_utils
 import mlflow.utils.virtualenv
 import pytest
 import yaml
-from conftest import ROOT
 from hypothesis import example, given
 from hypothesis import strategies as st
 from wheels import make_wheel
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "python"))
 from mlrace import python_env, requirements, yaml_text  # noqa: E402
 from mlrace.problem import Problem  # noqa: E402
