@@ -24,17 +24,21 @@ static void touch_values(mr_dtype dtype, const void *values, int64_t n) {
     }
 }
 
-static void touch_input(const struct mr_input *input) {
-    for (size_t i = 0; input->kind == MR_INPUT_TABLE && i < input->table.n_cols; i++) {
-        const struct mr_column *column = &input->table.columns[i];
-        if (column->dtype == MR_STRING || column->dtype == MR_BINARY) {
-            touch(column->bytes, (size_t)column->offsets[column->n_rows]);
-            for (int64_t row = 0; row < column->n_rows; row++)
-                sink += mr_column_is_valid(column, row);
-        } else {
-            touch_values(column->dtype, column->values, column->n_rows);
-        }
+static void touch_column(const struct mr_column *column) {
+    if (column->dtype == MR_STRING || column->dtype == MR_BINARY) {
+        touch(column->bytes, (size_t)column->offsets[column->n_rows]);
+        for (int64_t row = 0; row < column->n_rows; row++) sink += mr_column_is_valid(column, row);
+    } else {
+        touch_values(column->dtype, column->values, column->n_rows);
     }
+}
+
+static void touch_input(const struct mr_input *input) {
+    bool is_table = input->kind == MR_INPUT_TABLE;
+    for (size_t i = 0; is_table && i < input->table.n_cols; i++) {
+        touch_column(&input->table.columns[i]);
+    }
+    if (is_table && input->table.index) touch_column(input->table.index);
     bool has_tensors = input->kind == MR_INPUT_TENSOR || input->kind == MR_INPUT_TENSORS;
     for (size_t i = 0; has_tensors && i < input->n_tensors; i++) {
         const struct mr_tensor *tensor = &input->tensors[i];

@@ -245,6 +245,28 @@ static mr_status second_try(struct pass *pass, const struct mr_csv_scan *scan,
     return run_pass(pass, *scan, err);
 }
 
+/* Whether pandas makes a RangeIndex of integers: maybe_sequence_to_range. */
+static bool is_range(const struct mr_column *index) {
+    const int64_t *values = index->values;
+    if (index->n_rows < 2) return false;
+    uint64_t step = (uint64_t)values[1] - (uint64_t)values[0];
+    for (int64_t i = 1; i < index->n_rows; i++) {
+        if ((uint64_t)values[i] - (uint64_t)values[i - 1] != step) return false;
+    }
+    return step != 0;
+}
+
+/* pandas.Index of the cells before the named ones. */
+static mr_status finish_index(struct column_state *state, struct mr_arena *arena,
+                              struct mr_table *out, struct mr_error *err) {
+    struct mr_column *index = mr_arena_alloc(arena, sizeof(*index));
+    if (!index) return mr_arena_fail(arena, err);
+    mr_csv_builder_finish(&state->builder, (struct mr_str){0}, index);
+    bool is_text = index->dtype == MR_STRING && index->n_nulls == 0;
+    if (is_text || (index->dtype == MR_INT64 && !is_range(index))) out->index = index;
+    return MR_OK;
+}
+
 static mr_status finish_table(struct pass *pass, struct mr_table *out, struct mr_error *err) {
     const struct mr_csv_layout *layout = pass->layout;
     MR_TRY(mr_table_new(pass->arena, (int64_t)pass->n_rows, layout->n_visible, out, err));
@@ -252,9 +274,14 @@ static mr_status finish_table(struct pass *pass, struct mr_table *out, struct mr
         const struct mr_csv_column *column = &layout->columns[i];
         struct column_state *state = &pass->states[i];
         if (!column->has_dtype && pass->n_rows == 0) state->builder.dtype = MR_OBJECT;
+        if (column->is_index) MR_TRY(finish_index(state, pass->arena, out, err));
         if (column->is_hidden) continue;
         mr_csv_builder_finish(&state->builder, column->name, &out->columns[n]);
+        out->columns[n].is_object = column->is_object && out->columns[n].dtype == MR_STRING;
         out->columns[n++].is_named = !column->is_numbered;
+    }
+    if (layout->n_index && !out->index) {
+        out->odd_labels = "row labels that are neither texts nor uneven integers";
     }
     return MR_OK;
 }

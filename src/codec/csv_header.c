@@ -160,13 +160,15 @@ static bool plan(const struct dtypes *dtypes, size_t position, const struct mr_s
         is_hidden = !spec;
         if (!spec) spec = find_by_name(dtypes, origin);
     }
+    bool is_by_name = spec != NULL;
     if (!spec) spec = find_by_position(dtypes, position);
     *out = (struct mr_csv_column){.name = name ? *name : (struct mr_str){0},
                                   .position = position,
                                   .has_dtype = spec != NULL,
                                   .type = spec ? spec->type : MR_COL_ANY,
                                   .is_numbered = is_numbered,
-                                  .is_hidden = is_hidden};
+                                  .is_hidden = is_hidden,
+                                  .is_object = is_by_name};
     return spec || !is_hidden;
 }
 
@@ -184,12 +186,16 @@ static mr_status plan_columns(const struct dtypes *dtypes, const struct mr_str *
     MR_TRY(mr_csv_mangle(final, origins, n_names, arena, err));
 
     size_t n_index = layout->width - n_names; /* implicit index: lines longer than the header */
+    layout->n_index = n_index;
     for (size_t i = 0; i < layout->width; i++) {
         struct mr_csv_column *column = &layout->columns[layout->n_columns];
         bool is_index = i < n_index;
         size_t n = is_index ? 0 : i - n_index;
         bool is_read = plan(dtypes, i, is_index ? NULL : &final[n],
                             is_index ? (struct mr_str){0} : origins[n], column);
+        if (n_index == 1 && is_index && !column->has_dtype) {
+            column->is_index = is_read = true;
+        }
         layout->slots[i] = is_read ? (uint32_t)layout->n_columns : MR_CSV_NO_SLOT;
         if (!is_read) continue;
         layout->positions[layout->n_columns++] = i;

@@ -14,6 +14,9 @@ struct mr_csv_column {
     mr_col_type type;
     bool is_numbered; /* the name is a number, not a text */
     bool is_hidden;   /* it must be of its dtype, or the read fails, but is not in the table */
+    bool is_index;    /* it holds the row labels; is_hidden too */
+    bool is_object; /* texts stay Python objects: read_csv was told so by the column's name. By its
+                       place it is told in vain: DataFrame makes its own text dtype of them */
     mr_csv_kind kind; /* without dtype: what was inferred */
 };
 
@@ -23,6 +26,7 @@ struct mr_csv_layout {
     struct mr_csv_column *columns; /* by position */
     size_t n_visible;
     size_t n_unknown; /* columns without dtype */
+    size_t n_index;   /* cells of a record before those that have a name: row labels */
     bool is_settled;  /* their kinds are known */
     uint32_t *slots;  /* for each cell of a record: its place in columns, or MR_CSV_NO_SLOT */
     size_t *positions;

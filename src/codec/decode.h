@@ -29,8 +29,8 @@ struct mr_decoded {
 };
 
 /* Decode an application/json body.
- * body       UTF-8, UTF-16 or UTF-32 JSON; may be modified (parsed in place) and must stay
- *            readable as long as *out; body_capacity bytes may be written
+ * body       UTF-8, UTF-16 or UTF-32 JSON; must stay readable as long as *out. May be modified
+ *            (parsed in place), up to body_capacity bytes; where that is body_size it is not
  * signature  of the model; kind MR_SCHEMA_NONE when it has none
  * arena      holds everything *out points to
  * returns    MR_OK; MR_E_BAD_REQUEST with place, expected and received; MR_E_INVALID_PARAMETER for

@@ -101,8 +101,8 @@ static mr_status check_label_count(const struct mr_frame *frame, size_t n_cols,
                    frame->n_cols, n_cols);
 }
 
-/* "index" says only how many rows there are: no native model looks at row labels. pandas repeats a
- * single row as often as it has labels. */
+/* "index" says how many rows there are; what the labels are is read later, by json_frame.c. pandas
+ * repeats a single row as often as it has labels. */
 static mr_status check_index(struct mr_frame *frame, yyjson_val *index, struct mr_error *err) {
     if (is_missing(index)) return MR_OK;
     if (yyjson_is_obj(index)) return leave_raw(frame, "row labels given as an object");

@@ -383,6 +383,18 @@ static mr_status leave_raw(const char *reason, struct mr_decoded *out) {
     return MR_OK;
 }
 
+/* Column labels that are not what pandas.DataFrame makes of a dict's keys. After a signature of
+ * columns they always are, since MLflow makes a DataFrame of a dict then. */
+static const char *odd_column_labels(const struct mr_frame *frame) {
+    if (!frame->labels) return frame->n_cols == 1 ? "a column without a label" : NULL;
+    bool has_texts = false;
+    for (size_t i = 0; i < frame->n_cols; i++) {
+        has_texts |= frame->labels[i].kind == MR_LABEL_TEXT;
+    }
+    if (has_texts) return NULL;
+    return frame->n_cols ? "column labels that are integers" : "an empty list of column labels";
+}
+
 static mr_status decode_frame(struct mr_frame *frame, const struct mr_signature *signature,
                               struct mr_decoded *out, struct mr_error *err) {
     if (frame->raw_reason) return leave_raw(frame->raw_reason, out);
@@ -395,6 +407,7 @@ static mr_status decode_frame(struct mr_frame *frame, const struct mr_signature 
         return MR_E_INVALID_PARAMETER;
     }
     out->input.kind = MR_INPUT_TABLE;
+    if (signature->kind == MR_SCHEMA_NONE) out->input.table.odd_labels = odd_column_labels(frame);
     return MR_OK;
 }
 
@@ -416,6 +429,27 @@ static int64_t row_of_label_0(yyjson_val *index, bool *is_odd) {
         n_zeros++;
     }
     return n_zeros == 1 ? row : -1;
+}
+
+/* The row labels as pandas.Index has them. check_index (frame.c) has seen that they are values, one
+ * for each row. */
+static mr_status read_row_labels(yyjson_val *index, struct mr_arena *arena, struct mr_table *table,
+                                 struct mr_error *err) {
+    struct mr_column *labels = mr_arena_zalloc(arena, sizeof(*labels));
+    if (!labels) return mr_arena_fail(arena, err);
+    struct mr_cells cells = {
+        .n = (int64_t)yyjson_arr_size(index), .first = yyjson_arr_get_first(index), .stride = 1};
+    struct mr_cast cast;
+    mr_cast_init_infer(&cast, labels);
+    mr_status status = mr_cast_all(&cast, &cells, true, arena, err);
+    if (status != MR_OK) return status;
+    bool is_text = labels->dtype == MR_STRING && labels->n_nulls == 0;
+    if (!cast.is_raw && (is_text || labels->dtype == MR_INT64)) {
+        table->index = labels;
+    } else {
+        table->odd_labels = "row labels that are neither integers nor texts";
+    }
+    return MR_OK;
 }
 
 mr_status mr_json_decode_split(yyjson_val *value, const struct mr_signature *signature,
@@ -448,6 +482,10 @@ mr_status mr_json_decode_split(yyjson_val *value, const struct mr_signature *sig
     struct mr_frame frame = {.arena = arena, .has_surrogates = out->has_surrogates};
     MR_TRY(mr_frame_read(&frame, data, columns, index, with_names(signature), err));
     MR_TRY(decode_frame(&frame, signature, out, err));
+    if (out->input.kind == MR_INPUT_TABLE && yyjson_is_arr(index) &&
+        signature->kind != MR_SCHEMA_TENSORS) {
+        MR_TRY(read_row_labels(index, arena, &out->input.table, err));
+    }
     if (signature->kind == MR_SCHEMA_TENSORS && yyjson_arr_size(index)) {
         bool is_odd = false;
         out->input.table.row_of_label_0 = row_of_label_0(index, &is_odd);

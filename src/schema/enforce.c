@@ -225,7 +225,11 @@ static mr_status sort_columns(const struct mr_signature *signature, struct mr_ta
     }
     table->columns = columns;
     table->n_cols = n;
-    if (!n) table->n_rows = 0; /* pd.DataFrame({}) has no rows */
+    if (!n) {
+        table->n_rows = 0; /* pd.DataFrame({}) has no rows */
+        table->index = NULL;
+        table->odd_labels = NULL;
+    }
     return MR_OK;
 }
 

@@ -75,6 +75,7 @@ static mr_status enforce_named(const struct mr_signature *signature, struct mr_i
     if (!tensors) return mr_arena_fail(arena, err);
     for (size_t i = 0; i < signature->n_inputs; i++) {
         const struct mr_tensor_spec *spec = &signature->tensors[i];
+        tensors[i] = (struct mr_tensor){0};
         if (input->kind == MR_INPUT_TABLE) {
             const struct mr_column *column = mr_table_find(&input->table, spec->name);
             if (!column) return fail_missing(spec, err);
@@ -91,6 +92,7 @@ static mr_status enforce_named(const struct mr_signature *signature, struct mr_i
             tensors[i] = *tensor;
         }
         tensors[i].name = spec->name;
+        tensors[i].is_numbered = signature->is_numbered;
         MR_TRY(enforce_spec(spec, &tensors[i], err));
     }
     input->kind = input->raw_reason ? MR_INPUT_RAW : MR_INPUT_TENSORS;

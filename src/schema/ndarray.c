@@ -155,6 +155,7 @@ struct fill {
     char *next;   /* where the next element goes */
     mr_dtype via; /* each value passes through an array of this dtype first; MR_OBJECT: none */
     struct path path;
+    bool is_wide; /* of mr_tensor */
     const char *raw_reason;
 };
 
@@ -173,8 +174,16 @@ static mr_status fail_item(const struct fill *fill, yyjson_val *value, mr_item_r
                    mr_dtype_name(fill->dtype), received, detail ? ", " : "", detail ? detail : "");
 }
 
+/* numpy makes room for the NULs at the end of a text, though they are no part of it. */
+static bool ends_in_nul(yyjson_val *value) {
+    const char *text = yyjson_get_str(value);
+    size_t size = yyjson_get_len(value);
+    return text && size && text[size - 1] == '\0';
+}
+
 static mr_status fill_one(struct fill *fill, yyjson_val *value, struct mr_error *err) {
     const char *fault = NULL;
+    fill->is_wide |= ends_in_nul(value);
     if (fill->via != MR_OBJECT) value = mr_item_via(value, fill->via, fill->arena);
     mr_item_result result = value
                                 ? mr_item_store(value, fill->dtype, fill->next, fill->arena, &fault)
@@ -290,6 +299,7 @@ static mr_status build(const struct mr_ndarray_source *source, const struct scan
     fill.n_dims = scan->n_dims;
     fill.next = values;
     fill.via = MR_OBJECT;
+    fill.is_wide = false;
     fill.raw_reason = NULL;
     MR_TRY(fill_source(&fill, is_via, err));
     if (fill.raw_reason) {
@@ -301,6 +311,7 @@ static mr_status build(const struct mr_ndarray_source *source, const struct scan
     out->shape = shape;
     out->n_values = n_values;
     out->values = values;
+    out->is_wide = fill.is_wide;
     return MR_OK;
 }
 
@@ -313,7 +324,10 @@ mr_status mr_ndarray_infer(const struct mr_ndarray_source *source, struct mr_are
     mr_dtype dtype = dtype_of_kinds(scan.kinds);
     bool is_via = source->n != MR_NDARRAY_ONE && (dtype == MR_STRING || dtype == MR_OBJECT);
     const char *raw_reason;
-    return build(source, &scan, dtype, is_via, arena, out, &raw_reason, err);
+    MR_TRY(build(source, &scan, dtype, is_via, arena, out, &raw_reason, err));
+    /* Among texts there is room for any number of the dtype that the numbers have. */
+    out->is_wide |= dtype == MR_STRING && scan.kinds != MR_PY_STR;
+    return MR_OK;
 }
 
 /* Stacked arrays of objects: each array may be ragged, but they must have one shape. */

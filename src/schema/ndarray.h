@@ -24,7 +24,7 @@ struct mr_ndarray_source {
 
 /* np.array(value): bool, int64, uint64, float64, str, or object for what holds None, a dict or an
  * int beyond 64 bits. Stacked: np.array([np.array(value) for value in values]).
- * out      all but the name; texts point into the JSON document, objects are its values
+ * out      all but name and is_numbered; texts point into the JSON document, objects are its values
  * returns  MR_OK; MR_E_BAD_REQUEST with the place; MR_E_TOO_LARGE, MR_E_NO_MEMORY */
 MR_MUST_CHECK mr_status mr_ndarray_infer(const struct mr_ndarray_source *source,
                                          struct mr_arena *arena, struct mr_tensor *out,

@@ -36,6 +36,8 @@ struct mr_table {
     size_t n_cols;
     struct mr_column *columns;     /* in the order the model gets them */
     const struct mr_column *index; /* the row labels, MR_INT64 or MR_STRING; NULL: 0, 1, 2, ... */
+    const char *odd_labels;        /* of rows or columns: what pandas has there cannot be said by
+                                      index and the columns' names; a phrase for it, NULL: none */
     /* -1: no row is labelled 0, or more than one. Labels count from 0 unless a request gives
      * others; only signatures of tensors ask. */
     int64_t row_of_label_0;
@@ -46,6 +48,7 @@ struct mr_table {
 struct mr_tensor {
     struct mr_str name; /* size 0: unnamed */
     bool is_numbered;   /* the name is a number, not a text */
+    bool is_wide;       /* texts, bytes: numpy has room for longer ones than the longest here */
     mr_dtype dtype;
     size_t n_dims; /* 0: a scalar */
     const int64_t *shape;

@@ -46,14 +46,19 @@ static mr_status texts(const struct mr_column *column, struct mr_arena *arena,
                        struct mr_tensor *out, struct mr_error *err) {
     struct mr_str *values = mr_arena_array(arena, (size_t)column->n_rows, sizeof(*values));
     if (!values) return mr_arena_fail(arena, err);
+    bool has_nul = false, is_empty = true;
     for (int64_t i = 0; i < column->n_rows; i++) {
         size_t size = (size_t)(column->offsets[i + 1] - column->offsets[i]);
         struct mr_str text = {column->bytes + column->offsets[i], size};
         if (!mr_column_is_valid(column, i)) text = mr_str_from("nan");
+        has_nul |= text.size && text.data[text.size - 1] == '\0';
+        is_empty &= text.size == 0;
         while (text.size && text.data[text.size - 1] == '\0') text.size--;
         values[i] = text;
     }
     out->values = values;
+    /* numpy makes room for NULs though it leaves them out, and of empty texts alone for two. */
+    out->is_wide = has_nul || is_empty;
     return MR_OK;
 }
 
@@ -173,6 +178,7 @@ static mr_status stack_lists(const struct mr_column *column, const struct mr_ten
     out->dtype = spec->dtype;
     out->n_values = stacked.n_values;
     out->values = stacked.values;
+    out->is_wide = stacked.is_wide;
     if (stacked.dtype == MR_OBJECT && is_number(spec->dtype)) {
         /* Objects become numbers one by one, as Python converts them. */
         MR_TRY(as_enforcement(mr_ndarray_cast(&source, spec->dtype, arena, out, raw_reason, err),

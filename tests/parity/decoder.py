@@ -4,8 +4,10 @@
 MLflow makes of it, both in the same shape, and `difference` says where they part:
 
     {"error_code": "BAD_REQUEST", "message": ...}
-    {"kind": "table", "n_rows": 1, "columns": [{"name", "is_named", "dtype", "values"}], "params"}
-    {"kind": "tensor" | "tensors", "tensors": [{"name", "dtype", "shape", "values"}], "params": {}}
+    {"kind": "table", "n_rows": 1, "columns": [{"name", "is_named", "dtype", "values"}], "params",
+     "frame": what a DataFrame has besides: dtypes, missing values, Index of rows and of columns}
+    {"kind": "tensor" | "tensors", "tensors": [{"name", "is_named", "dtype", "shape", "values",
+     "item_bytes"}], "params": {}}
     {"kind": "raw", ...}          C leaves the request to MLflow's own code
     {"kind": "other", "type": T}  MLflow passes the model something that is no frame or array
     {"error_code": "CRASH"}       MLflow's server answers 500: an exception it does not foresee
@@ -62,7 +64,10 @@ class Decoder:
         line = self._process.stdout.readline()
         if not line:
             raise AssertionError(f"tool_decode died (exit {self._process.wait()}) on {request}")
-        return json.loads(line)
+        answer = json.loads(line)
+        for tensor in answer.get("tensors", []):
+            tensor["item_bytes"] = _item_bytes(tensor)
+        return _with_frame(answer)
 
     def close(self):
         self._process.stdin.close()
@@ -131,8 +136,12 @@ def difference(ours, theirs):
         if not wanted["values"] and (mine["dtype"], wanted["dtype"]) == ("bytes", "object"):
             continue  # bytes are objects in pandas, which shows in a column without rows
         for field in wanted:
+            if field == "item_bytes" and mine[field] is None:
+                continue
             if _key(mine[field]) != _key(wanted[field]):
                 return f"{wanted['name']!r}.{field}: {mine[field]!r}, MLflow {wanted[field]!r}"
+    if ours.get("frame") and ours["frame"] != theirs["frame"]:
+        return f"a frame with {ours['frame']}, MLflow {theirs['frame']}"
     return None
 
 
@@ -149,17 +158,80 @@ def _key(value):
 
 def _input_of(data):
     if isinstance(data, pd.DataFrame):
+        columns = [data.iloc[:, i] for i in range(data.shape[1])]
         return {
             "kind": "table",
             "n_rows": len(data),
-            "columns": [_column_of(data.columns[i], data.iloc[:, i]) for i in range(data.shape[1])],
+            "columns": [_column_of(label, column) for label, column in zip(data.columns, columns)],
+            "frame": {
+                "dtypes": [str(column.dtype) for column in columns],
+                "missing": [_missing_of(column) for column in columns],
+                "index": _index_of(data.index),
+                "labels": _index_of(data.columns),
+            },
         }
     if isinstance(data, np.ndarray):
         return {"kind": "tensor", "tensors": [_tensor_of("", data)]}
     if isinstance(data, dict) and all(isinstance(value, np.ndarray) for value in data.values()):
-        tensors = [_tensor_of(str(name), value) for name, value in data.items()]
+        tensors = [_tensor_of(name, value) for name, value in data.items()]
         return {"kind": "tensors", "tensors": tensors}
     return {"kind": "other", "type": type(data).__name__}
+
+
+def _missing_of(column):
+    """None or nan where a column of objects has no value."""
+    return [repr(value) for value in column if _is_missing(value)] if column.dtype == object else []
+
+
+def _index_of(index):
+    return [type(index).__name__, str(index.dtype), index.name, list(map(repr, index.tolist()))]
+
+
+def _item_bytes(tensor):
+    """Of the array that a Python model would get; None where it is given the body instead."""
+    if tensor["is_wide"]:
+        return None
+    values = tensor["values"]
+    if tensor["dtype"] == "bytes":
+        return np.array(list(map(bytes.fromhex, values)), dtype="S").itemsize
+    if tensor["dtype"] == "str":
+        return np.array(values, dtype="U").itemsize
+    return np.dtype(tensor["dtype"]).itemsize
+
+
+def _with_frame(answer):
+    """What a Python model would get of a decoded table, where it is not given the body instead:
+    "frame" as _input_of has it."""
+    if answer.get("kind") != "table" or answer["is_odd"]:
+        return answer
+    columns, index = answer["columns"], answer["index"]
+    if any(column["dtype"] == "object" for column in columns):
+        return answer
+    dtypes = [_pandas_dtype(column) for column in columns]
+    labels = [c["name"] if c["is_named"] else int(c["name"]) for c in columns]
+    rows = pd.RangeIndex(answer["n_rows"])
+    if index:
+        rows = pd.Index(index["values"], dtype=_pandas_dtype(index))
+    answer["frame"] = {
+        "dtypes": dtypes,
+        "missing": [
+            ["nan"] * column["values"].count(None) if dtype == "object" else []
+            for column, dtype in zip(columns, dtypes)
+        ],
+        "index": _index_of(rows),
+        # Labels that no two columns share become those of a dict.
+        "labels": _index_of(
+            pd.DataFrame({label: () for label in labels}).columns
+            if len(set(labels)) == len(labels)
+            else pd.Index(labels)
+        ),
+    }
+    return answer
+
+
+def _pandas_dtype(column):
+    is_object = column["is_object"] or column["dtype"] == "bytes"
+    return "object" if is_object else column["dtype"]
 
 
 def _column_of(label, series):
@@ -167,7 +239,7 @@ def _column_of(label, series):
     dtype = str(series.dtype)
     values = series.tolist()
     if dtype == "str" or (dtype == "object" and _all(values, str)):
-        # The schema's strings: str from JSON, object from CSV; a table has one type for both.
+        # Which of both it is says the frame.
         dtype = "str"
         values = [None if _is_missing(value) else value for value in values]
     elif dtype == "object" and _all(values, bytes):
@@ -181,7 +253,7 @@ def _column_of(label, series):
     return {"name": str(label), "is_named": is_named, "dtype": dtype, "values": values}
 
 
-def _tensor_of(name, array):
+def _tensor_of(label, array):
     dtype = str(array.dtype)
     if array.dtype.kind == "U":
         dtype, values = "str", array.ravel().tolist()
@@ -194,7 +266,14 @@ def _tensor_of(name, array):
         values = [f"{bits:04x}" for bits in array.ravel().view(np.uint16).tolist()]
     else:
         values = [_plain(value) for value in array.ravel().tolist()]
-    return {"name": name, "dtype": dtype, "shape": list(array.shape), "values": values}
+    return {
+        "name": str(label),
+        "is_named": isinstance(label, str),
+        "dtype": dtype,
+        "shape": list(array.shape),
+        "values": values,
+        "item_bytes": array.dtype.itemsize,
+    }
 
 
 def _is_missing(value):

@@ -132,6 +132,23 @@ def test_bodies(tool, data):
 
 
 @hypothesis.settings(max_examples=N_EXAMPLES)
+@hypothesis.given(
+    st.sampled_from([integers, st.integers(-3, 3).map(str), texts, odd, missing | texts, booleans, floats]),
+    st.sampled_from([None, "double", "string"]),
+    st.booleans(),
+    st.integers(1, 2),
+    st.data(),
+)
+def test_row_labels(tool, cells, kind, is_named, n_labels, data):
+    """Cells before those that have a name."""
+    inputs = Schema([ColSpec(kind, "a" if is_named else None)]) if kind else None
+    rows = data.draw(st.lists(st.tuples(*[cells] * n_labels), min_size=1, max_size=4))
+    hypothesis.assume(not any("1_000" in label for labels in rows for label in labels))
+    body = "a\n" + "".join(",".join([*labels, f"{i}.5"]) + "\n" for i, labels in enumerate(rows))
+    compare(tool, body, inputs)
+
+
+@hypothesis.settings(max_examples=N_EXAMPLES)
 @hypothesis.given(st.text(st.sampled_from(list('a1,"\n\r \t.-')), max_size=40))
 def test_any_text(tool, body):
     compare(tool, body, None)

@@ -203,6 +203,36 @@ def test_without_names(tool, frame, with_labels):
     compare(tool, split_body(columns, n_rows, labels), inputs)
 
 
+row_labels = st.one_of(
+    *[
+        st.just(cells)
+        for cells in [
+            st.integers(-3, 3).map(str),
+            integers,
+            words.map(json.dumps),
+            surrogates | words.map(json.dumps),
+            words.map(json.dumps) | nulls,
+            dates.map(json.dumps),
+            truths,
+            reals | integers,
+            ANY,
+        ]
+    ]
+)
+
+
+@hypothesis.settings(max_examples=N_EXAMPLES)
+@hypothesis.given(frames() | frames(named=False) | frames(with_schema=False), st.data())
+def test_row_labels(tool, frame, data):
+    """`index` reaches the model, also through the enforcement of a signature."""
+    inputs, columns, n_rows = frame
+    cells = data.draw(row_labels)
+    labels = [data.draw(cells) for _ in range(n_rows)]
+    if data.draw(st.integers(0, 3)) == 0:
+        columns = {}
+    compare(tool, split_body(columns, n_rows, index=f"[{', '.join(labels)}]"), inputs)
+
+
 @hypothesis.settings(max_examples=N_EXAMPLES)
 @hypothesis.given(frames(with_schema=False), st.booleans())
 def test_without_signature(tool, frame, is_split):

@@ -65,6 +65,22 @@ static inline void render_table(const struct mr_table *table, struct mr_buf *out
     }
 }
 
+/* The row labels as "int64[5 -7]"; "" for 0, 1, 2, ...; "odd" where a table cannot say them. */
+static inline const char *index_text(const struct mr_table *table, struct mr_arena *memory) {
+    struct mr_buf out;
+    mr_buf_init(&out, memory);
+    if (table->index) {
+        assert_null(table->odd_labels);
+        assert_int_equal(table->index->n_rows, table->n_rows);
+        struct mr_table labels = {
+            .n_rows = table->n_rows, .n_cols = 1, .columns = (struct mr_column *)table->index};
+        render_table(&labels, &out);
+    }
+    if (table->odd_labels) mr_buf_text(&out, "odd");
+    mr_buf_char(&out, '\0');
+    return out.data[0] == ':' ? out.data + 1 : out.data; /* it has no name */
+}
+
 /* "a:double b:string?": names and types, blank between columns, '?' for an optional one; without
  * a name, ":double". "" is no signature. */
 static inline struct mr_signature signature_of(const char *columns, struct mr_arena *memory) {

@@ -132,19 +132,27 @@ static bool is_text(mr_dtype dtype) {
     return dtype == MR_STRING || dtype == MR_BINARY;
 }
 
-bool mr_wire_can_carry(const struct mr_input *input, const char **reason) {
-    bool has_objects = false;
+/* Why an input must go raw; NULL: it need not. */
+static const char *reason_against(const struct mr_input *input) {
+    static const char *const objects = "values of mixed types";
     if (input->kind == MR_INPUT_TABLE) {
         for (size_t i = 0; i < input->table.n_cols; i++) {
-            has_objects |= input->table.columns[i].dtype == MR_OBJECT;
+            if (input->table.columns[i].dtype == MR_OBJECT) return objects;
         }
-    } else if (input->kind != MR_INPUT_RAW) {
-        for (size_t i = 0; i < input->n_tensors; i++) {
-            has_objects |= input->tensors[i].dtype == MR_OBJECT;
-        }
+        return input->table.odd_labels;
     }
-    if (has_objects) *reason = "values of mixed types";
-    return !has_objects;
+    bool has_tensors = input->kind == MR_INPUT_TENSOR || input->kind == MR_INPUT_TENSORS;
+    for (size_t i = 0; has_tensors && i < input->n_tensors; i++) {
+        if (input->tensors[i].dtype == MR_OBJECT) return objects;
+        if (input->tensors[i].is_wide) return "an array of texts with room for longer ones";
+    }
+    return NULL;
+}
+
+bool mr_wire_can_carry(const struct mr_input *input, const char **reason) {
+    const char *why_not = reason_against(input);
+    if (why_not) *reason = why_not;
+    return !why_not;
 }
 
 /* Whether missing values must be told: floats and datetimes hold them as NaN and NaT. */

@@ -55,7 +55,7 @@ struct mr_wire_request_options {
 struct mr_wire_request;
 
 /* Whether the protocol can carry an input; false: *reason is a phrase that says why, and the body
- * must go raw. (A column of JSON values, say.) */
+ * must go raw: a column of JSON values, say, or labels that are not as the protocol has them. */
 bool mr_wire_can_carry(const struct mr_input *input, const char **reason);
 
 /* Lay a request out. input: one that can be carried, borrowed until it is written.

@@ -93,7 +93,7 @@ static void test_names(void **state) {
         {"", ",a,,Unnamed: 0\n1,2,3,4\n",
          "Unnamed: 0.1:int64[1] a:int64[2] Unnamed: 2:int64[3] Unnamed: 0:int64[4]"},
         {"", "\"x,y\",\"p\"\"q\"\n1,2\n", "x,y:int64[1] p\"q:int64[2]"},
-        /* one cell more than the header: an index, which no model sees */
+        /* one cell more than the header: row labels, which no native model sees */
         {"", "a,b\n9,1,2\n8,3\n", "a:int64[1 3] b:float64[2.0 -]"},
         {"", "a,b\n1,2,\n", "a:int64[2] b:float64[-]"},
         {"", "a,b\n1\n2,3\n", "a:int64[1 2] b:float64[- 3.0]"},
@@ -128,6 +128,57 @@ static void test_dtypes(void **state) {
         {":double :float", "x\n", "the CSV has 1 columns and no rows, the model needs 2 columns"},
     };
     check(examples, sizeof(examples) / sizeof(examples[0]));
+}
+
+/* Cells before those that have a name are row labels. */
+static void test_row_labels(void **state) {
+    (void)state;
+    static const struct example examples[] = {
+        {"", "a\n1\n2\n", ""},
+        {"", "a\n7,1\n7,2\n", "int64[7 7]"},
+        {"a:long", "a\n7,1\n9,2\n12,3\n", "int64[7 9 12]"},
+        {"", "a\n5,1\n", "int64[5]"},
+        {"", "a\nx,1\n,2\n", "odd"},
+        {"a:double", "a\nx,1\ny,2\n", "str[x y]"},
+        {":double", "a\n7,1\n7,2\n", "odd"}, /* by its place the type is that of the labels */
+        {":double", "a\nx,1\ny,2\n", NULL},
+        {"", "a\n7,1\n9,2\n11,3\n", "odd"}, /* a RangeIndex */
+        {"", "a\n0.5,1\n", "odd"},
+        {"", "a\nTrue,1\n", "odd"},
+        {"", "a\nx,y,1\n", "odd"},
+    };
+    for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
+        struct mr_signature signature = signature_of(examples[i].columns, arena);
+        struct mr_decoded decoded = {0};
+        mr_status status = mr_csv_decode(mr_str_from(examples[i].text), &signature, arena, &decoded,
+                                         NULL);
+        assert_int_equal(status, examples[i].expected ? MR_OK : MR_E_BAD_REQUEST);
+        if (!examples[i].expected) continue;
+        assert_string_equal(index_text(&decoded.input.table, arena), examples[i].expected);
+    }
+}
+
+/* Texts are objects where read_csv is told so by the column's name. */
+static void test_texts_as_objects(void **state) {
+    (void)state;
+    static const struct {
+        const char *columns;
+        bool is_object[2];
+    } cases[] = {{"", {false, false}},
+                 {"a:string", {true, false}},
+                 {"b:binary a:string", {true, true}},
+                 {":string", {false, false}}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct mr_signature signature = signature_of(cases[i].columns, arena);
+        struct mr_decoded decoded = {0};
+        assert_int_equal(
+            mr_csv_decode(mr_str_from("a,b\nx,y\n"), &signature, arena, &decoded, NULL), MR_OK);
+        const struct mr_table *table = &decoded.input.table;
+        for (size_t k = 0; k < table->n_cols; k++) {
+            assert_int_equal(table->columns[k].dtype, MR_STRING);
+            assert_int_equal(table->columns[k].is_object, cases[i].is_object[k]);
+        }
+    }
 }
 
 static void test_errors(void **state) {
@@ -358,6 +409,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_inference, arena_setup, arena_teardown),
         cmocka_unit_test_setup_teardown(test_names, arena_setup, arena_teardown),
         cmocka_unit_test_setup_teardown(test_dtypes, arena_setup, arena_teardown),
+        cmocka_unit_test_setup_teardown(test_row_labels, arena_setup, arena_teardown),
+        cmocka_unit_test_setup_teardown(test_texts_as_objects, arena_setup, arena_teardown),
         cmocka_unit_test_setup_teardown(test_errors, arena_setup, arena_teardown),
         cmocka_unit_test_setup_teardown(test_first_line_of_data, arena_setup, arena_teardown),
         cmocka_unit_test_setup_teardown(test_signatures_of_other_kinds, arena_setup,

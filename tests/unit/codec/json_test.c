@@ -24,6 +24,8 @@ static const char *decode_bytes(const char *columns, struct mr_str bytes, size_t
     mr_buf_init(&out, arena);
     mr_status status = mr_json_decode(body, bytes.size, bytes.size + room, &signature, arena,
                                       &decoded, &err);
+    /* Without room behind it the body stays as it is. */
+    if (room == 0) assert_memory_equal(body, bytes.data, bytes.size);
     if (status != MR_OK) {
         assert_true(status == MR_E_BAD_REQUEST || status == MR_E_INVALID_PARAMETER);
         mr_buf_format(&out, "%s%s", status == MR_E_BAD_REQUEST ? "!" : "?", err.message);
@@ -147,7 +149,58 @@ static void test_index(void **state) {
     assert_string_equal(decode("", INDEXED("5")),
                         "!dataframe_split.index: expected a list, received int");
     assert_string_equal(decode("", INDEXED("[[1], [2]]")), "raw");
+
+    /* Labels that a model sees. */
+    static const struct {
+        const char *body, *expected;
+    } labels[] = {
+        {INDEXED("[0, 1]"), "int64[0 1]"},
+        {INDEXED("[5, -7]"), "int64[5 -7]"},
+        {INDEXED("[3, 3]"), "int64[3 3]"},
+        {INDEXED("[\"x\", \"\"]"), "str[x ]"},
+        {INDEXED("[\"x\", 7]"), "odd"},
+        {INDEXED("[\"x\", null]"), "odd"},
+        {INDEXED("[1, 1.5]"), "odd"},
+        {INDEXED("[true, false]"), "odd"},
+        {INDEXED("[1, 9223372036854775808]"), "odd"},
+        {INDEXED("[1, 99999999999999999999]"), "odd"},
+        {INDEXED("null"), ""},
+        {"{\"dataframe_records\": [{\"0\": 1}]}", ""},
+        {"{\"dataframe_split\": {\"data\": [], \"index\": []}}", "odd"},
+    };
+    for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
+        decode("0:long?", labels[i].body);
+        assert_string_equal(index_text(&decoded.input.table, arena), labels[i].expected);
+    }
 #undef INDEXED
+}
+
+/* Column labels that pandas would not make of a dict's keys, which it is given after a signature.
+ */
+static void test_odd_column_labels(void **state) {
+    (void)state;
+    static const struct {
+        const char *columns, *body;
+        bool is_odd;
+    } cases[] = {
+        {"", SPLIT("[\"a\", \"b\"]", "[[1, 2]]"), false},
+        {"", SPLIT("[\"a\", 1]", "[[1, 2]]"), false},
+        {"", SPLIT("[\"a\", \"a\"]", "[[1, 2]]"), false},
+        {"", SPLIT("null", "[[1, 2]]"), false},
+        {"", SPLIT("null", "[[1]]"), true},
+        {"", SPLIT("null", "[]"), false},
+        {"", SPLIT("[0, 1]", "[[1, 2]]"), true},
+        {"", SPLIT("[]", "[]"), true},
+        {"", RECORDS("[{}]"), true},
+        {"", RECORDS("[]"), false},
+        {":long :long", SPLIT("[0, 1]", "[[1, 2]]"), false},
+        {":long", SPLIT("null", "[[1]]"), false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        decode(cases[i].columns, cases[i].body);
+        assert_int_equal(decoded.input.kind, MR_INPUT_TABLE);
+        assert_int_equal(decoded.input.table.odd_labels != NULL, cases[i].is_odd);
+    }
 }
 
 /* What json.loads accepts beyond JSON. */
@@ -329,6 +382,7 @@ int main(void) {
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_syntax),
         cmocka_unit_test(test_index),
+        cmocka_unit_test(test_odd_column_labels),
         cmocka_unit_test(test_python_json),
         cmocka_unit_test(test_encodings),
         cmocka_unit_test(test_limits),

@@ -352,6 +352,12 @@ static void test_objects_cannot_be_carried(void **state) {
     assert_false(mr_wire_can_carry(&input, &reason));
     input.kind = MR_INPUT_RAW;
     assert_true(mr_wire_can_carry(&input, &reason));
+    tensor = (struct mr_tensor){.dtype = MR_STRING, .is_wide = true};
+    input.kind = MR_INPUT_TENSOR;
+    assert_false(mr_wire_can_carry(&input, &reason));
+    input = (struct mr_input){.kind = MR_INPUT_TABLE, .table = {.odd_labels = "odd labels"}};
+    assert_false(mr_wire_can_carry(&input, &reason));
+    assert_string_equal(reason, "odd labels");
 }
 
 static void test_out_of_memory(void **state) {
