@@ -90,6 +90,11 @@ def build_venv(model, env, options, folder, lock_fd):
     """
     commands = Commands(lock_fd)
     uv = find_uv()
+    if options.env_manager == "uv" and not uv:
+        raise Problem(
+            "--env-manager uv needs uv, which is not in PATH: pip install uv; or use --env-manager "
+            "virtualenv"
+        )
     if uv:
         _create_with_uv(commands, uv, env.python, options, folder)
     else:

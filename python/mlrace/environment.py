@@ -78,11 +78,6 @@ def prepare(options):
         return env_cache.build_once(
             recipe, lambda folder, lock_fd: env_conda.build(conda_yaml, options, folder, lock_fd)
         )
-    if options.env_manager == "uv" and not env_build.find_uv():
-        raise Problem(
-            "--env-manager uv needs uv, which is not in PATH: pip install uv; or use --env-manager "
-            "virtualenv"
-        )
     env = python_env.read(model)
     env = env._replace(python=env.python or platform.python_version())
     return env_cache.build_once(

@@ -452,10 +452,14 @@ def test_no_folder_of_wheels(uv, make_model, tmp_path):
     assert f"--wheel-dir: expected a folder of wheels, received {tmp_path}/none" in result.stderr
 
 
-def test_no_uv(venv, make_model):
-    result = venv.prepare(make_model(), manager="uv")
+def test_no_uv(venv, make_model, wheels):
+    model = make_model()
+    result = venv.prepare(model, manager="uv")
     assert result.returncode == 1
     assert "pip install uv" in result.stderr and "virtualenv" in result.stderr
+    # What was built before needs none.
+    built = venv.prepare(model, *offline(wheels))
+    assert venv.prepare(model, manager="uv").stdout == built.stdout != ""
 
 
 # conda.
