@@ -189,7 +189,7 @@ static mr_status read_link(struct builder *b) {
     if (!b->model->is_log_link && !mr_object_is(link, "sklearn._loss.link", "IdentityLink")) {
         return refuse(b, "with that link function");
     }
-    b->model->features.is_float_list = true;
+    b->model->features.dtype = MR_SK_FLOATS;
     return MR_OK;
 }
 

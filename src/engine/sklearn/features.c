@@ -79,12 +79,29 @@ static mr_sk_width find_width(const struct mr_sk_feature_spec *spec, const struc
         has_signed |= dtype == MR_INT8 || dtype == MR_INT16;
         has_uint16 |= dtype == MR_UINT16;
     }
-    if (spec->is_float_list && !has_float32) return MR_SK_WIDE;
+    if (spec->dtype == MR_SK_FLOATS && !has_float32) return MR_SK_WIDE;
     return has_signed && has_uint16 && !has_float ? MR_SK_WIDE : MR_SK_NARROW; /* int32 */
 }
 
-/* datetime64 joins no other dtype, and cannot be multiplied; only dtype=[float64, ...] makes
- * floats (nanoseconds) of a frame that has nothing else. */
+/* Whether float32 values are made of integers directly: from an array of nothing else, and column
+ * by column, which is what a boolean among them makes check_array do. Else they are doubles first.
+ */
+static bool is_rounded_once(const struct mr_sk_feature_spec *spec, const struct mr_table *table) {
+    bool has_bool = false, has_signed = false, has_uint64 = false, has_other = false;
+    for (size_t i = 0; i < table->n_cols; i++) {
+        mr_dtype dtype = table->columns[i].dtype;
+        char kind = mr_dtype_kind(dtype);
+        has_bool |= kind == 'b';
+        has_signed |= kind == 'i';
+        has_uint64 |= dtype == MR_UINT64;
+        has_other |= !strchr("biuM", kind) || table->columns[i].validity;
+    }
+    if (spec->dtype == MR_SK_FLOAT32 && has_bool) return true;
+    return !has_other && !(has_signed && has_uint64);
+}
+
+/* datetime64 joins no other dtype, and cannot be multiplied; only a dtype of floats makes floats
+ * (nanoseconds) of a frame that has nothing else. */
 static mr_status check_datetimes(const struct mr_sk_feature_spec *spec,
                                  const struct mr_table *table, struct mr_error *err) {
     size_t n = 0;
@@ -94,7 +111,7 @@ static mr_status check_datetimes(const struct mr_sk_feature_spec *spec,
         n++;
         last = i;
     }
-    if (n == 0 || (n == table->n_cols && spec->is_float_list)) return MR_OK;
+    if (n == 0 || (n == table->n_cols && spec->dtype != MR_SK_NUMERIC)) return MR_OK;
     return mr_fail(err, MR_E_BAD_REQUEST, "column \"%.*s\": %s takes numbers, received datetimes",
                    MR_STR_ARGS(table->columns[last].name), spec->estimator);
 }
@@ -123,6 +140,7 @@ static mr_status init_table(const struct mr_sk_feature_spec *spec, const struct 
     *out = (struct mr_sk_features){.spec = spec,
                                    .n_rows = table->n_rows,
                                    .width = find_width(spec, table),
+                                   .is_rounded_once = is_rounded_once(spec, table),
                                    .columns = table->columns};
     return MR_OK;
 }
@@ -137,14 +155,15 @@ static mr_status init_tensor(const struct mr_sk_feature_spec *spec, const struct
     MR_TRY(check_shape(spec, tensor->shape[0], tensor->shape[1], err));
     mr_dtype dtype = tensor->dtype;
     bool is_number = dtype != MR_STRING && dtype != MR_BINARY && dtype != MR_DATETIME;
-    if (!is_number && !spec->is_float_list) {
+    if (!is_number && spec->dtype == MR_SK_NUMERIC) {
         return mr_fail(err, MR_E_BAD_REQUEST, "%s expects numbers, received an array of dtype %s",
                        spec->estimator, mr_dtype_name(dtype));
     }
-    bool is_float32 = spec->is_float_list ? dtype == MR_FLOAT32 : is_narrow(dtype);
+    bool is_float32 = spec->dtype == MR_SK_FLOATS ? dtype == MR_FLOAT32 : is_narrow(dtype);
     *out = (struct mr_sk_features){.spec = spec,
                                    .n_rows = tensor->shape[0],
                                    .width = is_float32 ? MR_SK_NARROW : MR_SK_WIDE,
+                                   .is_rounded_once = true,
                                    .tensor = tensor};
     return MR_OK;
 }
@@ -191,7 +210,8 @@ static bool read_json(const yyjson_val *cell, double *out) {
         return true;
     }
     if (yyjson_is_raw(value)) { /* digits of an integer beyond 64 bits */
-        return mr_float_parse((struct mr_str){yyjson_get_raw(value), yyjson_get_len(value)}, out);
+        return mr_float_parse((struct mr_str){yyjson_get_raw(value), yyjson_get_len(value)}, out) &&
+               isfinite(*out); /* else OverflowError */
     }
     if (!yyjson_is_str(value)) return false;
     return parse_text((struct mr_str){yyjson_get_str(value), yyjson_get_len(value)}, false, out);
@@ -239,30 +259,69 @@ static bool read_feature(const struct mr_sk_features *x, size_t feature, int64_t
     return read_value(x->tensor->dtype, x->tensor->values, i, out);
 }
 
+/* float32(value). The compiler's conversions of 64-bit integers round once, to nearest. */
+static double round_value(const struct mr_sk_features *x, size_t feature, int64_t row,
+                          double value) {
+    if (x->spec->dtype != MR_SK_FLOAT32 && x->spec->dtype != MR_SK_FLOAT32_LATER) return value;
+    const struct mr_column *column = x->columns ? &x->columns[feature] : NULL;
+    mr_dtype dtype = column ? column->dtype : x->tensor->dtype;
+    bool is_wide_integer = dtype == MR_INT64 || dtype == MR_UINT64 || dtype == MR_DATETIME;
+    if (!is_wide_integer || !x->is_rounded_once || isnan(value)) return (double)(float)value;
+    const void *values = column ? column->values : x->tensor->values;
+    int64_t i = column ? row : row * (int64_t)x->spec->n_features + (int64_t)feature;
+    return (double)(dtype == MR_UINT64 ? (float)((const uint64_t *)values)[i]
+                                       : (float)((const int64_t *)values)[i]);
+}
+
+/* Whether a cell is Python's None. A record without the key has NaN there. */
+static bool is_none(const struct mr_sk_features *x, size_t feature, int64_t row) {
+    const struct mr_column *column = x->columns ? &x->columns[feature] : NULL;
+    if ((column ? column->dtype : x->tensor->dtype) != MR_OBJECT) return false;
+    const yyjson_val *const *cells = column ? column->values : x->tensor->values;
+    int64_t i = column ? row : row * (int64_t)x->spec->n_features + (int64_t)feature;
+    return cells[i] && yyjson_is_null((yyjson_val *)(uintptr_t)cells[i]);
+}
+
+static bool may_pass(const struct mr_sk_features *x, size_t feature, int64_t row, double value) {
+    if (isfinite(value)) return true;
+    switch (x->spec->finite) {
+    case MR_SK_FINITE: break;
+    case MR_SK_FINITE_OR_NAN: return isnan(value);
+    case MR_SK_FINITE_OR_NONE: return isnan(value) && is_none(x, feature, row);
+    case MR_SK_ANY: return true;
+    }
+    return false;
+}
+
+static const char *describe_value(const struct mr_sk_features *x, size_t feature, int64_t row) {
+    double value;
+    if (!read_feature(x, feature, row, &value)) return "a value that is no number";
+    if (isnan(value)) return "NaN or a missing value";
+    return isinf(value) ? "infinity" : "a number too large for float32";
+}
+
 static mr_status fail_value(const struct mr_sk_features *x, size_t feature, int64_t row,
                             struct mr_error *err) {
-    double value = NAN;
-    const char *received = "a value that is no number";
-    if (read_feature(x, feature, row, &value)) {
-        received = isnan(value) ? "NaN or a missing value" : "infinity";
-    }
+    const char *received = describe_value(x, feature, row);
+    const char *expected = x->spec->finite == MR_SK_ANY ? "number" : "finite number";
     struct mr_str name = x->columns ? x->columns[feature].name : (struct mr_str){0};
     if (name.size == 0) {
-        return mr_fail(err, MR_E_BAD_REQUEST,
-                       "row %lld, feature %zu: %s expects a finite number, received %s",
-                       (long long)row, feature, x->spec->estimator, received);
+        return mr_fail(err, MR_E_BAD_REQUEST, "row %lld, feature %zu: %s expects a %s, received %s",
+                       (long long)row, feature, x->spec->estimator, expected, received);
     }
-    return mr_fail(err, MR_E_BAD_REQUEST,
-                   "column \"%.*s\", row %lld: %s expects a finite number, received %s",
-                   MR_STR_ARGS(name), (long long)row, x->spec->estimator, received);
+    return mr_fail(err, MR_E_BAD_REQUEST, "column \"%.*s\", row %lld: %s expects a %s, received %s",
+                   MR_STR_ARGS(name), (long long)row, x->spec->estimator, expected, received);
 }
 
 mr_status mr_sk_features_row(const struct mr_sk_features *x, int64_t row, double *out,
                              struct mr_error *err) {
+    const bool *is_unused = x->spec->is_unused;
     for (size_t i = 0; i < x->spec->n_features; i++) {
-        if (!read_feature(x, i, row, &out[i]) || !isfinite(out[i])) {
-            return fail_value(x, i, row, err);
-        }
+        out[i] = 0;
+        if (is_unused && is_unused[i]) continue;
+        if (!read_feature(x, i, row, &out[i])) return fail_value(x, i, row, err);
+        out[i] = round_value(x, i, row, out[i]);
+        if (!may_pass(x, i, row, out[i])) return fail_value(x, i, row, err);
     }
     return MR_OK;
 }
@@ -301,6 +360,21 @@ static bool convert(mr_dtype dtype, const void *values, size_t start, size_t str
     }
 }
 
+/* Rounds n values of a feature to float32; *values may lie in the input itself. */
+static void round_column(const struct mr_sk_features *x, size_t feature, int64_t row, size_t n,
+                         double *scratch, const double **values) {
+    mr_dtype dtype = x->columns ? x->columns[feature].dtype : x->tensor->dtype;
+    if (dtype == MR_FLOAT64 || dtype == MR_FLOAT32) { /* most columns: a loop of vectors */
+        const double *from = *values;
+        for (size_t i = 0; i < n; i++) scratch[i] = (double)(float)from[i];
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            scratch[i] = round_value(x, feature, row + (int64_t)i, (*values)[i]);
+        }
+    }
+    *values = scratch;
+}
+
 mr_status mr_sk_features_column(const struct mr_sk_features *x, size_t feature, int64_t row,
                                 size_t n, double *scratch, const double **out,
                                 struct mr_error *err) {
@@ -321,8 +395,11 @@ mr_status mr_sk_features_column(const struct mr_sk_features *x, size_t feature, 
                 n_read++;
         }
     }
+    if (x->spec->dtype == MR_SK_FLOAT32 || x->spec->dtype == MR_SK_FLOAT32_LATER) {
+        round_column(x, feature, row, n_read, scratch, out);
+    }
     if (n_read == n && are_finite(*out, n)) return MR_OK;
     size_t bad = 0;
-    while (bad < n_read && isfinite((*out)[bad])) bad++;
-    return fail_value(x, feature, row + (int64_t)bad, err);
+    while (bad < n_read && may_pass(x, feature, row + (int64_t)bad, (*out)[bad])) bad++;
+    return bad == n ? MR_OK : fail_value(x, feature, row + (int64_t)bad, err);
 }

@@ -20,7 +20,7 @@ static const struct mr_sk_feature_spec plain = {
 static const struct mr_sk_feature_spec named = {
     .estimator = "Ridge", .n_features = 2, .names = fitted, .is_duplicate_forbidden = true};
 static const struct mr_sk_feature_spec glm = {
-    .estimator = "PoissonRegressor", .n_features = 2, .is_float_list = true};
+    .estimator = "PoissonRegressor", .n_features = 2, .dtype = MR_SK_FLOATS};
 
 static const double two[] = {1.5, -2};
 
@@ -299,6 +299,103 @@ static void test_long_columns(void **state) {
     }
 }
 
+/* float32 of an integer: rounded once, or twice where numpy has a float64 array in between. */
+static void test_float32_rounding(void **state) {
+    (void)state;
+    static const int64_t i64[] = {(INT64_C(1) << 60) + (INT64_C(1) << 36) + 1, 3};
+    static const uint64_t u64[] = {1, 2};
+    static const uint8_t bools[] = {1, 0};
+    const double once = 0x1p60 + 0x1p37, twice = 0x1p60;
+    const struct {
+        mr_dtype dtype;
+        const void *values;
+        double wanted, wanted_later;
+    } others[] = {
+        {MR_INT64, i64, once, once},
+        {MR_BOOL, bools, once, once},
+        {MR_FLOAT64, two, twice, twice},
+        {MR_UINT64, u64, twice, twice},
+    };
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+        struct mr_column columns[] = {column("x", MR_INT64, i64),
+                                      column("y", others[i].dtype, others[i].values)};
+        for (int is_later = 0; is_later < 2; is_later++) {
+            struct mr_sk_feature_spec spec = {
+                .estimator = "Tree",
+                .n_features = 2,
+                .dtype = is_later ? MR_SK_FLOAT32_LATER : MR_SK_FLOAT32,
+            };
+            double wanted = is_later ? others[i].wanted_later : others[i].wanted;
+            struct mr_sk_features x;
+            double row[2], scratch[2];
+            const double *run;
+            assert_int_equal(init(&spec, table(columns, 2), &x), MR_OK);
+            assert_int_equal(mr_sk_features_row(&x, 0, row, &err), MR_OK);
+            assert_true(row[0] == wanted);
+            assert_int_equal(mr_sk_features_column(&x, 0, 0, 2, scratch, &run, &err), MR_OK);
+            assert_true(run[0] == wanted && run[1] == 3);
+        }
+    }
+    static const double tenth[] = {0.1, 1e-46};
+    struct mr_column columns[] = {column("x", MR_FLOAT64, tenth), column("y", MR_FLOAT64, two)};
+    struct mr_sk_feature_spec spec = {.estimator = "Tree", .n_features = 2, .dtype = MR_SK_FLOAT32};
+    struct mr_sk_features x;
+    double scratch[2];
+    const double *run;
+    assert_int_equal(init(&spec, table(columns, 2), &x), MR_OK);
+    assert_int_equal(mr_sk_features_column(&x, 0, 0, 2, scratch, &run, &err), MR_OK);
+    assert_true(run[0] == (double)0.1f && run[1] == 0);
+}
+
+/* Whether a value passes, read by row and by column. */
+static bool passes(const struct mr_sk_feature_spec *spec, struct mr_column x_column) {
+    struct mr_column columns[] = {x_column, column("y", MR_FLOAT64, two)};
+    struct mr_sk_features x;
+    double row[2], scratch[2];
+    const double *run;
+    assert_int_equal(init(spec, table(columns, 2), &x), MR_OK);
+    mr_status by_row = mr_sk_features_row(&x, 0, row, &err);
+    mr_status by_column = mr_sk_features_column(&x, 0, 0, 1, scratch, &run, &err);
+    assert_int_equal(by_row, by_column);
+    return by_row == MR_OK;
+}
+
+static void test_what_may_pass(void **state) {
+    (void)state;
+    static const double values[][2] = {{NAN, 0}, {-INFINITY, 0}, {1e39, 0}, {1, 0}};
+    static const char *const wanted[] = {
+        [MR_SK_FINITE] = "000100",
+        [MR_SK_FINITE_OR_NAN] = "100111",
+        [MR_SK_FINITE_OR_NONE] = "000110",
+        [MR_SK_ANY] = "111111",
+    };
+    static const char json[] = "[null]";
+    yyjson_doc *doc = yyjson_read(json, sizeof(json) - 1, 0);
+    yyjson_val *none[] = {yyjson_arr_get_first(yyjson_doc_get_root(doc)), NULL};
+    for (int finite = MR_SK_FINITE; finite <= MR_SK_ANY; finite++) {
+        struct mr_sk_feature_spec spec = {.estimator = "Tree",
+                                          .n_features = 2,
+                                          .dtype = MR_SK_FLOAT32_LATER,
+                                          .finite = (mr_sk_finite)finite};
+        for (int i = 0; i < 4; i++) {
+            assert_int_equal(passes(&spec, column("x", MR_FLOAT64, values[i])),
+                             wanted[finite][i] == '1');
+        }
+        assert_int_equal(passes(&spec, column("x", MR_OBJECT, none)), wanted[finite][4] == '1');
+        assert_int_equal(passes(&spec, column("x", MR_OBJECT, none + 1)), wanted[finite][5] == '1');
+    }
+    yyjson_doc_free(doc);
+    const bool is_unused[] = {true, false};
+    struct mr_sk_feature_spec spec = {
+        .estimator = "Tree", .n_features = 2, .is_unused = is_unused, .dtype = MR_SK_FLOAT32};
+    struct mr_column columns[] = {column("x", MR_FLOAT64, values[0]), column("y", MR_FLOAT64, two)};
+    struct mr_sk_features x;
+    double row[2];
+    assert_int_equal(init(&spec, table(columns, 2), &x), MR_OK);
+    assert_int_equal(mr_sk_features_row(&x, 0, row, &err), MR_OK);
+    assert_true(row[0] == 0 && row[1] == 1.5);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fitted_names),
@@ -311,6 +408,8 @@ int main(void) {
         cmocka_unit_test(test_objects),
         cmocka_unit_test(test_tensors_of_texts),
         cmocka_unit_test(test_long_columns),
+        cmocka_unit_test(test_float32_rounding),
+        cmocka_unit_test(test_what_may_pass),
     };
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
 }
