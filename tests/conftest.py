@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 
 import hypothesis
@@ -95,13 +96,18 @@ class Server:
         return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
 
 
+def environment(env=None):
+    """The environment of a program under test: its Python models run in this interpreter."""
+    return {**os.environ, "MLRACE_PYTHON": sys.executable, **(env or {})}
+
+
 def start(command, log, env=None):
     return subprocess.Popen(
         list(map(str, command)),
         stdin=subprocess.DEVNULL,
         stdout=log.open("wb"),
         stderr=subprocess.STDOUT,
-        env={**os.environ, **(env or {})},
+        env=environment(env),
         start_new_session=True,
     )
 
@@ -136,7 +142,7 @@ def run(mlrace):
             capture_output=True,
             text=True,
             timeout=timeout,
-            env={**os.environ, **(env or {})},
+            env=environment(env),
             **options,
         )
         assert not SANITIZER_REPORT.search(result.stderr), result.stderr
@@ -149,11 +155,12 @@ def run(mlrace):
 def serve(mlrace, tmp_path_factory):
     """with serve(model, *flags) as server: the program, answering on a port of its own.
 
-    At the end it must stop at SIGTERM with exit code 0 and without a sanitizer's report.
+    The model is loaded, unless is_loading says not to wait for that. At the end the program must
+    stop at SIGTERM with exit code 0 and without a sanitizer's report.
     """
 
     @contextlib.contextmanager
-    def serve_model(model, *flags, env=None):
+    def serve_model(model, *flags, env=None, is_loading=False):
         log = tmp_path_factory.mktemp("mlrace") / "log"
         process = start([mlrace, "serve", "-m", model, "-p", "0", *flags], log, env)
         try:
@@ -164,6 +171,8 @@ def serve(mlrace, tmp_path_factory):
                 30,
             )
             server = Server(process, int(listening[1]), log)
+            if not is_loading:
+                wait_until(functools.partial(_answers, server), process, log, 120)
             yield server
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -216,11 +225,11 @@ def serve_mlflow(tmp_path_factory):
 
 
 def _answers(server):
-    try:
-        return server.request("GET", "/ping").status == 200
-    except OSError:
-        time.sleep(0.2)
-        return False
+    with contextlib.suppress(OSError):
+        if server.request("GET", "/ping").status == 200:
+            return True
+    time.sleep(0.1)
+    return False
 
 
 @pytest.fixture(scope="session")
@@ -247,6 +256,27 @@ def save_model(tmp_path_factory):
         options.setdefault("pip_requirements", ["mlflow", "scikit-learn"])
         mlflow.sklearn.save_model(estimator, folder, signature=signature, **options)
         return folder
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def save_python_model(tmp_path_factory):
+    """save_python_model(code, **options): the folder MLflow saved a model from code to.
+
+    The code defines a class Model; mlflow and its PythonModel are imported.
+    """
+
+    def save(code, **options):
+        import mlflow.pyfunc
+
+        folder = tmp_path_factory.mktemp("python_model")
+        lines = ["import mlflow", "from mlflow.pyfunc import PythonModel", textwrap.dedent(code)]
+        script = folder / "model.py"
+        script.write_text("\n".join([*lines, "mlflow.models.set_model(Model())"]))
+        options.setdefault("pip_requirements", ["mlflow"])
+        mlflow.pyfunc.save_model(folder / "model", python_model=str(script), **options)
+        return folder / "model"
 
     return save
 

@@ -1,5 +1,6 @@
 #include "api/endpoints.h"
 
+#include "api/invocation.h"
 #include "api/respond.h"
 #include "api/score.h"
 
@@ -30,6 +31,7 @@ static mr_status read_question(const struct mr_endpoints *endpoints,
                            request->body_capacity, request->arena, out, err);
 }
 
+/* A native engine answers here and now, on the connection's thread. */
 static mr_status answer(const struct mr_endpoints *endpoints, struct mr_http_request *request,
                         const struct mr_question *question, struct mr_http_response *response,
                         struct mr_error *err) {
@@ -47,7 +49,11 @@ static void invocations(void *ctx, struct mr_http_request *request,
     struct mr_error err = {0};
     struct mr_question question;
     mr_status status = read_question(endpoints, request, &question, &err);
-    if (status == MR_OK) status = answer(endpoints, request, &question, response, &err);
+    if (status == MR_OK) {
+        bool is_native = mr_engine_is_native(&endpoints->model->engine);
+        status = is_native ? answer(endpoints, request, &question, response, &err)
+                           : mr_invocation_start(endpoints, request, &question, &err);
+    }
     if (status != MR_OK) mr_respond_error(&err, request->arena, response);
 }
 

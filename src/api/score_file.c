@@ -143,6 +143,33 @@ mr_status mr_file_run(struct mr_file_job *job, const struct mr_pipeline *pipelin
     return mr_pipeline_run(&with_progress, n_threads, err);
 }
 
+/* The rows of a question; -1: unknown. */
+static int64_t count_rows(const struct mr_input *input) {
+    if (input->kind == MR_INPUT_TABLE) return input->table.n_rows;
+    bool is_array = input->kind != MR_INPUT_RAW && input->n_tensors > 0;
+    if (!is_array || input->tensors[0].n_dims == 0) return -1;
+    return input->tensors[0].shape[0];
+}
+
+mr_status mr_file_answer(struct mr_file_job *job, struct mr_block *block,
+                         const struct mr_question *question, size_t n_bytes, struct mr_error *err) {
+    struct mr_output output = {0};
+    int64_t n_rows = count_rows(&question->input);
+    MR_TRY(mr_score_answer(job->options->model, question, block->arena, &output, err));
+    MR_TRY(mr_file_encode(job, block, &output, n_rows, err));
+    const struct mr_answers *answers = block->result;
+    if (n_rows < 0 && answers->is_list) n_rows = answers->n_rows;
+    atomic_fetch_add(&job->n_bytes, n_bytes);
+    atomic_fetch_add(&job->n_rows, n_rows > 0 ? (uint64_t)n_rows : 0);
+    return MR_OK;
+}
+
+static mr_status score(struct mr_file_job *job, struct mr_error *err) {
+    if (!mr_model_is_rowwise(job->options->model)) return mr_file_score_whole(job, err);
+    return job->options->input_format == MR_FORMAT_CSV ? mr_file_score_csv(job, err)
+                                                       : mr_file_score_json(job, err);
+}
+
 static uint64_t size_of_rest(int fd) {
     struct stat info;
     off_t at = lseek(fd, 0, SEEK_CUR);
@@ -156,8 +183,7 @@ mr_status mr_score_file_run(const struct mr_score_file *options, int64_t *n_rows
                               .arena = mr_arena_new(0, NULL),
                               .total_bytes = size_of_rest(options->input)};
     if (!job.arena) return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
-    mr_status status = options->input_format == MR_FORMAT_CSV ? mr_file_score_csv(&job, err)
-                                                              : mr_file_score_json(&job, err);
+    mr_status status = score(&job, err);
     if (status == MR_OK) status = mr_file_write_end(&job, err);
     if (n_rows) *n_rows = (int64_t)atomic_load(&job.n_rows);
     mr_arena_free(job.arena);

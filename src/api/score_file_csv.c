@@ -3,7 +3,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/score.h"
 #include "api/score_file_int.h"
 #include "codec/csv.h"
 
@@ -15,6 +14,7 @@ struct csv_input {
     struct mr_file_job *job;
     struct mr_csv_layout *layout;
     struct mr_csv_facts *facts; /* while the columns are learnt */
+    struct mr_str header;       /* the lines before the first row, in the job's arena */
     int fd;
     bool is_at_end;        /* of the file */
     bool is_first;         /* no block was read yet */
@@ -107,22 +107,31 @@ static mr_status merge_block(void *ctx, struct mr_block *block, struct mr_error 
 /* --- scoring
  * -------------------------------------------------------------------------------------- */
 
+/* A block that only Python can read is sent with the header before it. */
+static mr_status add_header(const struct csv_input *input, struct mr_block *block,
+                            struct mr_str *body, struct mr_error *err) {
+    size_t size = input->header.size + block->size;
+    char *text = mr_arena_alloc(block->arena, size);
+    if (!text) return mr_arena_fail(block->arena, err);
+    if (input->header.size) memcpy(text, input->header.data, input->header.size);
+    if (block->size) memcpy(text + input->header.size, block->data, block->size);
+    *body = (struct mr_str){text, size};
+    return MR_OK;
+}
+
 static mr_status score_block(void *ctx, struct mr_block *block, struct mr_error *err) {
-    struct csv_input *input = ctx;
+    const struct csv_input *input = ctx;
     struct mr_file_job *job = input->job;
     struct mr_decoded decoded = {.input = {.kind = MR_INPUT_TABLE}};
     struct mr_question question;
-    struct mr_output output = {0};
     struct mr_str text = {block->data, block->size};
     MR_TRY(mr_csv_read(input->layout, text, block->first, block->arena, &decoded.input.table, err));
-    int64_t n_rows = decoded.input.table.n_rows;
-    const struct mr_model *model = job->options->model;
-    MR_TRY(mr_score_enforce(model, &decoded, MR_FORMAT_CSV, text, block->arena, &question, err));
-    MR_TRY(mr_score_answer(model, &question, block->arena, &output, err));
-    MR_TRY(mr_file_encode(job, block, &output, n_rows, err));
-    atomic_fetch_add(&job->n_bytes, block->size);
-    atomic_fetch_add(&job->n_rows, (uint64_t)n_rows);
-    return MR_OK;
+    MR_TRY(mr_score_enforce(job->options->model, &decoded, MR_FORMAT_CSV, text, block->arena,
+                            &question, err));
+    if (question.input.kind == MR_INPUT_RAW) {
+        MR_TRY(add_header(input, block, &question.input.raw_body, err));
+    }
+    return mr_file_answer(job, block, &question, block->size, err);
 }
 
 static mr_status write_block(void *ctx, struct mr_block *block, struct mr_error *err) {
@@ -188,6 +197,9 @@ static mr_status open_csv(struct csv_input *input, struct mr_error *err) {
                            MAX_RECORD_BYTES >> 20);
         }
     }
+    input->header = (struct mr_str){input->carry.data, n_used};
+    input->header.data = mr_arena_strdup(job->arena, input->header);
+    if (!input->header.data) return mr_arena_fail(job->arena, err);
     atomic_fetch_add(&job->n_bytes, n_used);
     input->carry.size -= n_used;
     memmove(input->carry.data, input->carry.data + n_used, input->carry.size);

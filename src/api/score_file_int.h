@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "api/pipeline.h"
+#include "api/score.h"
 #include "api/score_file.h"
 
 /* A file that can be read again: its bytes from `start` on. */
@@ -55,6 +56,16 @@ void mr_source_close(struct mr_source *source);
 /* Read everything and score it. */
 MR_MUST_CHECK mr_status mr_file_score_csv(struct mr_file_job *job, struct mr_error *err);
 MR_MUST_CHECK mr_status mr_file_score_json(struct mr_file_job *job, struct mr_error *err);
+
+/* The same as one request: for a model that may look at all rows together. */
+MR_MUST_CHECK mr_status mr_file_score_whole(struct mr_file_job *job, struct mr_error *err);
+
+/* Ask for the rows of a block and encode what comes, into block->result; counts the rows.
+ * question  made of the block
+ * n_bytes   of input that are done with */
+MR_MUST_CHECK mr_status mr_file_answer(struct mr_file_job *job, struct mr_block *block,
+                                       const struct mr_question *question, size_t n_bytes,
+                                       struct mr_error *err);
 
 /* Run with the job's threads and progress bar. */
 MR_MUST_CHECK mr_status mr_file_run(struct mr_file_job *job, const struct mr_pipeline *pipeline,

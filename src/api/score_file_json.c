@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/score.h"
 #include "api/score_file_int.h"
 #include "codec/json_rows.h"
 
@@ -35,13 +34,6 @@ static mr_status read_block(void *ctx, struct mr_block *block, bool *is_end, str
     return MR_OK;
 }
 
-static int64_t rows_of(const struct mr_input *input) {
-    if (input->kind == MR_INPUT_TABLE) return input->table.n_rows;
-    bool is_array = input->kind != MR_INPUT_RAW && input->n_tensors > 0;
-    if (!is_array || input->tensors[0].n_dims == 0) return -1;
-    return input->tensors[0].shape[0];
-}
-
 /* Rows in messages count from the start of the block. */
 static mr_status with_place(const struct mr_block *block, mr_status status, struct mr_error *err) {
     if (status == MR_OK || !err || block->first == 0) return status;
@@ -50,28 +42,14 @@ static mr_status with_place(const struct mr_block *block, mr_status status, stru
                    (long long)block->first, detail.message);
 }
 
-static mr_status ask(const struct mr_file_job *job, struct mr_block *block, int64_t *n_rows,
-                     struct mr_output *output, struct mr_error *err) {
-    const struct mr_model *model = job->options->model;
-    struct mr_question question;
-    MR_TRY(mr_score_decode(model, MR_FORMAT_JSON, block->data, block->size, block->size + PADDING,
-                           block->arena, &question, err));
-    *n_rows = rows_of(&question.input);
-    return mr_score_answer(model, &question, block->arena, output, err);
-}
-
 static mr_status score_block(void *ctx, struct mr_block *block, struct mr_error *err) {
-    struct json_input *input = ctx;
-    struct mr_file_job *job = input->job;
-    struct mr_output output = {0};
+    struct mr_file_job *job = ((struct json_input *)ctx)->job;
+    struct mr_question question;
     size_t n_bytes = block->size;
-    int64_t n_rows = -1;
-    mr_status status = ask(job, block, &n_rows, &output, err);
-    if (status == MR_OK) status = mr_file_encode(job, block, &output, n_rows, err);
-    if (status != MR_OK) return with_place(block, status, err);
-    atomic_fetch_add(&job->n_bytes, n_bytes);
-    atomic_fetch_add(&job->n_rows, n_rows > 0 ? (uint64_t)n_rows : 0);
-    return MR_OK;
+    mr_status status = mr_score_decode(job->options->model, MR_FORMAT_JSON, block->data, n_bytes,
+                                       n_bytes + PADDING, block->arena, &question, err);
+    if (status == MR_OK) status = mr_file_answer(job, block, &question, n_bytes, err);
+    return with_place(block, status, err);
 }
 
 static mr_status write_block(void *ctx, struct mr_block *block, struct mr_error *err) {

@@ -18,7 +18,14 @@ int mr_cli_usage(const char *command, const char *format, ...) {
     return MR_EXIT_USAGE;
 }
 
-int mr_cli_bad_option(const char *command, int argc, char **argv, int result) {
+int mr_cli_bad_value(const char *command, const char *name, const char *expected,
+                     const char *value) {
+    return mr_cli_usage(command, "%.*s: expected %s, received '%s'", (int)strcspn(name, "="), name,
+                        expected, value);
+}
+
+/* Says what getopt_long found wrong: it returned '?' or ':'. */
+static int fail_option(const char *command, int argc, char **argv, int result) {
     const char *text = optind > 0 && optind <= argc ? argv[optind - 1] : "";
     if (result == ':') return mr_cli_usage(command, "option '%s' needs a value", text);
     if (optopt && strncmp(text, "--", 2) != 0) {
@@ -28,14 +35,23 @@ int mr_cli_bad_option(const char *command, int argc, char **argv, int result) {
     return mr_cli_usage(command, "unknown option '%s'", text);
 }
 
-int mr_cli_bad_value(const char *command, const char *name, const char *expected,
-                     const char *value) {
-    return mr_cli_usage(command, "%.*s: expected %s, received '%s'", (int)strcspn(name, "="), name,
-                        expected, value);
-}
-
-const char *mr_cli_option_name(char **argv) {
-    return argv[optind - 1 - (optarg == argv[optind - 1])];
+int mr_cli_read(const struct mr_cli_syntax *syntax, int argc, char **argv, void *config) {
+    const char *command = syntax->command;
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, syntax->letters, syntax->options, NULL)) != -1;) {
+        const char *expected = "";
+        if (c == '?' || c == ':') return fail_option(command, argc, argv, c);
+        if (c == MR_OPT_HELP) {
+            for (const char *const *text = syntax->help; *text; text++) fputs(*text, stdout);
+            return MR_CLI_DONE;
+        }
+        if (!syntax->set(config, c, optarg, &expected)) {
+            const char *name = argv[optind - 1 - (optarg == argv[optind - 1])];
+            return mr_cli_bad_value(command, name, expected, optarg);
+        }
+    }
+    if (optind < argc) return mr_cli_usage(command, "unexpected argument '%s'", argv[optind]);
+    return 0;
 }
 
 int mr_cli_find_word(const char *const *words, const char *word) {

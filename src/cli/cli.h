@@ -21,16 +21,30 @@ int mr_cli_prepare_env(int argc, char **argv);
 int mr_cli_usage(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Say what getopt_long found wrong with argv (it returned '?' or ':'); returns MR_EXIT_USAGE. */
-int mr_cli_bad_option(const char *command, int argc, char **argv, int result);
-
 /* Say that an option's value is not what it should be; returns MR_EXIT_USAGE.
  * name  as it was given: "-p", "--port=7", "MLFLOW_PORT" */
 int mr_cli_bad_value(const char *command, const char *name, const char *expected,
                      const char *value);
 
-/* The option that getopt_long has just returned, as it was given. */
-const char *mr_cli_option_name(char **argv);
+/* What a command takes. */
+struct mr_cli_syntax {
+    const char *command;
+    const char *letters;          /* for getopt_long, starting with ':' */
+    const struct option *options; /* for getopt_long; with MR_CLI_HELP_OPTION */
+    const char *const *help;      /* texts to print one after the other, NULL at the end */
+    /* Take an option. false: *expected says what the value should have been. */
+    bool (*set)(void *config, int option, char *value, const char **expected);
+};
+
+#define MR_OPT_HELP 256
+#define MR_CLI_HELP_OPTION                                                                         \
+    { "help", no_argument, NULL, MR_OPT_HELP }
+
+/* Read a command line.
+ * returns  0: go on; MR_CLI_DONE: help was asked for and printed; MR_EXIT_USAGE: the fault was
+ *          printed */
+#define MR_CLI_DONE (-1)
+int mr_cli_read(const struct mr_cli_syntax *syntax, int argc, char **argv, void *config);
 
 /* The place of a word in a list that ends with NULL. */
 #define MR_CLI_NO_WORD (-1)

@@ -3,13 +3,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/python.h"
+
 const char mr_engine_help[] =
-    "      --env-manager NAME   local, virtualenv, uv or conda: as in MLflow; a model that C\n"
-    "                           evaluates needs no Python environment\n"
+    "      --engine NAME        native: C evaluates the model, or it is an error; python: Python\n"
+    "                           does, as in MLflow; auto: C where it gives the same answers,\n"
+    "                           else Python (auto)\n"
+    "\n"
+    "Options for models that Python evaluates:\n"
+    "      --env-manager NAME   local: the Python that is there, MLRACE_PYTHON or python3;\n"
+    "                           virtualenv, uv, conda: an environment made from the model's\n"
+    "                           requirements, kept for the next time (local, but an error when\n"
+    "                           that Python lacks what the model requires)\n"
     "      --no-conda           the same as --env-manager local\n"
-    "      --env KEY=VALUE      set an environment variable for the model; may be given again\n"
-    "      --install-mlflow, -r, --pip-requirements-override LIST, --offline, --wheel-dir DIR\n"
-    "                           how to build that environment: see mlrace prepare-env\n";
+    "      --install-mlflow     install MLflow in that environment, too\n"
+    "  -r, --pip-requirements-override LIST\n"
+    "                           packages such as x==1.0,y==2.0 to install over the model's own\n"
+    "      --offline            make that environment without the network\n"
+    "      --wheel-dir DIR      take packages from the wheels in this folder\n"
+    "      --env KEY=VALUE      set an environment variable; may be given again\n";
 
 bool mr_engine_args_init(struct mr_engine_args *args, int argc) {
     *args = (struct mr_engine_args){0};
@@ -22,6 +34,16 @@ void mr_engine_args_deinit(struct mr_engine_args *args) {
     free(args->variables);
     free(args->pip_overrides);
     *args = (struct mr_engine_args){0};
+}
+
+static bool set_engine(struct mr_engine_options *options, const char *name) {
+    static const char *const names[] = {[MR_ENGINE_AUTO] = "auto",
+                                        [MR_ENGINE_NATIVE] = "native",
+                                        [MR_ENGINE_PYTHON] = "python",
+                                        NULL};
+    int found = mr_cli_find_word(names, name);
+    if (found != MR_CLI_NO_WORD) options->choice = (mr_engine_choice)found;
+    return found != MR_CLI_NO_WORD;
 }
 
 static bool set_env_manager(struct mr_python_options *python, const char *name) {
@@ -62,6 +84,9 @@ bool mr_engine_args_set(struct mr_engine_args *args, int option, char *value,
         *expected = "null or literal";
         args->is_nan_literal = strcmp(value, "literal") == 0;
         return mr_cli_find_word(nan_styles, value) != MR_CLI_NO_WORD;
+    case MR_OPT_ENGINE:
+        *expected = "auto, native or python";
+        return set_engine(&args->options, value);
     case MR_OPT_ENV_MANAGER:
         *expected = "local, virtualenv, uv or conda";
         return set_env_manager(python, value);
@@ -75,4 +100,15 @@ bool mr_engine_args_set(struct mr_engine_args *args, int option, char *value,
     case MR_OPT_WHEEL_DIR: python->wheel_dir = value; return true;
     default: return true;
     }
+}
+
+void mr_engine_args_resolve(struct mr_engine_args *args) {
+    struct mr_python_options *python = &args->options.python;
+    python->n_workers = (unsigned)args->n_workers;
+    python->is_nan_literal = args->is_nan_literal;
+    python->interpreter = args->interpreter;
+    python->package_path = args->package_path;
+    mr_status status = mr_python_find_interpreter(args->interpreter, &args->problem);
+    if (status == MR_OK) status = mr_python_find_package(args->package_path, &args->problem);
+    python->problem = status == MR_OK ? NULL : args->problem.message;
 }

@@ -11,14 +11,18 @@
 struct mr_engine_args {
     unsigned long n_workers; /* 0: the CPU limit */
     bool is_nan_literal;
-    struct mr_engine_options options; /* what was given; strings are argv's */
-    const char **variables;           /* what options.python points to */
+    struct mr_engine_options options; /* strings are argv's, or those below */
+    const char **variables;
     const char **pip_overrides;
+    struct mr_error problem;
+    char interpreter[PATH_MAX];
+    char package_path[PATH_MAX];
 };
 
 /* Values of getopt_long for options without a letter; a command's own start at MR_OPT_OWN. */
 enum {
-    MR_OPT_NAN = 256,
+    MR_OPT_NAN = MR_OPT_HELP + 1,
+    MR_OPT_ENGINE,
     MR_OPT_ENV_MANAGER,
     MR_OPT_NO_CONDA,
     MR_OPT_ENV,
@@ -33,13 +37,14 @@ enum {
 #define MR_ENGINE_OPTIONS                                                                          \
     {"workers", required_argument, NULL, 'w'},                                                     \
     {"nan", required_argument, NULL, MR_OPT_NAN},                                                  \
+    {"engine", required_argument, NULL, MR_OPT_ENGINE},                                            \
     {"env-manager", required_argument, NULL, MR_OPT_ENV_MANAGER},                                  \
     {"no-conda", no_argument, NULL, MR_OPT_NO_CONDA},                                              \
     {"env", required_argument, NULL, MR_OPT_ENV},                                                  \
     {"install-mlflow", no_argument, NULL, MR_OPT_INSTALL_MLFLOW},                                  \
+    {"pip-requirements-override", required_argument, NULL, 'r'},                                   \
     {"offline", no_argument, NULL, MR_OPT_OFFLINE},                                                \
-    {"wheel-dir", required_argument, NULL, MR_OPT_WHEEL_DIR},                                      \
-    {"pip-requirements-override", required_argument, NULL, 'r'}
+    {"wheel-dir", required_argument, NULL, MR_OPT_WHEEL_DIR}
 /* clang-format on */
 #define MR_ENGINE_LETTERS "w:r:"
 
@@ -55,5 +60,8 @@ void mr_engine_args_deinit(struct mr_engine_args *args); /* zeroed is allowed */
  * expected  set when false is returned: what the value should have been */
 bool mr_engine_args_set(struct mr_engine_args *args, int option, char *value,
                         const char **expected);
+
+/* All options were read: fill in what the Python engine needs, but for timeout and `loaded`. */
+void mr_engine_args_resolve(struct mr_engine_args *args);
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/cpu.h"
 #include "cli/cli.h"
 #include "cli/engine_options.h"
+#include "cli/loading.h"
 #include "cli/output_file.h"
 
 static const char help[] =
@@ -19,6 +20,7 @@ static const char help[] =
     "\n"
     "Score a file with a model saved by MLflow, as `mlflow models predict` does: on all\n"
     "processors, in memory that does not grow with the file, with a progress bar on a terminal.\n"
+    "A Python model that may look at all rows together gets them all in one call.\n"
     "\n"
     "Options (default):\n"
     "  -m, --model-uri URI      folder of a model saved by MLflow, or file:// URI (required)\n"
@@ -29,7 +31,8 @@ static const char help[] =
     "      --output-format TYPE json: {\"predictions\": [...]} as MLflow; jsonl: one a line;\n"
     "                           csv: a header and a line for each row\n"
     "                           (by the output's extension: .csv, .jsonl, else json)\n"
-    "  -w, --workers N          threads (the CPU limit)\n"
+    "  -w, --workers N          threads; of a model that Python evaluates, processes\n"
+    "                           (the CPU limit)\n"
     "      --nan null|literal   how JSON has NaN and infinities: null, or the bare words that\n"
     "                           MLflow writes, which are not JSON (null)\n";
 
@@ -54,7 +57,7 @@ struct config {
     struct mr_engine_args engine;
 };
 
-enum { OPT_FORMAT = MR_OPT_OWN, OPT_HELP };
+enum { OPT_FORMAT = MR_OPT_OWN };
 
 static const struct option options[] = {{"model-uri", required_argument, NULL, 'm'},
                                         {"input-path", required_argument, NULL, 'i'},
@@ -62,34 +65,29 @@ static const struct option options[] = {{"model-uri", required_argument, NULL, '
                                         {"content-type", required_argument, NULL, 't'},
                                         {"output-format", required_argument, NULL, OPT_FORMAT},
                                         MR_ENGINE_OPTIONS,
-                                        {"help", no_argument, NULL, OPT_HELP},
+                                        MR_CLI_HELP_OPTION,
                                         {0}};
 
 /* In the order of their enums. */
 static const char *const input_formats[] = {"json", "csv", NULL};
 static const char *const output_formats[] = {"json", "jsonl", "csv", NULL};
 
-/* Reads one option; 0, or an exit code. */
-static int set_option(struct config *config, int option, char *value, const char *name) {
-    const char *expected = "";
-    bool is_good = true;
+static bool set_option(void *to, int option, char *value, const char **expected) {
+    struct config *config = to;
     switch (option) {
-    case 'm': config->model_uri = value; break;
-    case 'i': config->input_path = value; break;
-    case 'o': config->output_path = value; break;
+    case 'm': config->model_uri = value; return true;
+    case 'i': config->input_path = value; return true;
+    case 'o': config->output_path = value; return true;
     case 't':
+        *expected = "json or csv";
         config->input_format = mr_cli_find_word(input_formats, value);
-        is_good = config->input_format != MR_CLI_NO_WORD;
-        expected = "json or csv";
-        break;
+        return config->input_format != MR_CLI_NO_WORD;
     case OPT_FORMAT:
+        *expected = "json, jsonl or csv";
         config->output_format = mr_cli_find_word(output_formats, value);
-        is_good = config->output_format != MR_CLI_NO_WORD;
-        expected = "json, jsonl or csv";
-        break;
-    default: is_good = mr_engine_args_set(&config->engine, option, value, &expected);
+        return config->output_format != MR_CLI_NO_WORD;
+    default: return mr_engine_args_set(&config->engine, option, value, expected);
     }
-    return is_good ? 0 : mr_cli_bad_value("predict", name, expected, value);
 }
 
 static bool has_extension(const char *path, const char *extension) {
@@ -111,22 +109,15 @@ static void choose_formats(struct config *config) {
     }
 }
 
-/* 0: go on with *config; -1: help was printed; else an exit code. */
 static int read_config(int argc, char **argv, struct config *config) {
-    opterr = 0;
-    for (int c;
-         (c = getopt_long(argc, argv, ":m:i:o:t:" MR_ENGINE_LETTERS, options, NULL)) != -1;) {
-        if (c == '?' || c == ':') return mr_cli_bad_option("predict", argc, argv, c);
-        if (c == OPT_HELP) {
-            fputs(help, stdout);
-            fputs(mr_engine_help, stdout);
-            fputs(more_help, stdout);
-            return -1;
-        }
-        int code = set_option(config, c, optarg, mr_cli_option_name(argv));
-        if (code) return code;
-    }
-    if (optind < argc) return mr_cli_usage("predict", "unexpected argument '%s'", argv[optind]);
+    static const char *const texts[] = {help, mr_engine_help, more_help, NULL};
+    const struct mr_cli_syntax syntax = {.command = "predict",
+                                         .letters = ":m:i:o:t:" MR_ENGINE_LETTERS,
+                                         .options = options,
+                                         .help = texts,
+                                         .set = set_option};
+    int code = mr_cli_read(&syntax, argc, argv, config);
+    if (code) return code;
     if (!config->model_uri) return mr_cli_usage("predict", "a model is needed: -m MODEL");
     choose_formats(config);
     return 0;
@@ -148,6 +139,8 @@ static mr_status score(const struct config *config, const struct mr_model *model
     MR_TRY(mr_output_open(config->output_path, &output, err));
     struct mr_progress progress;
     mr_progress_init(&progress, STDERR_FILENO);
+    unsigned long given = config->engine.n_workers;
+    unsigned n_workers = given ? (unsigned)given : mr_cpu_count();
     const struct mr_score_file job = {
         .model = model,
         .input = input,
@@ -155,7 +148,7 @@ static mr_status score(const struct config *config, const struct mr_model *model
         .output = output.fd,
         .output_format = (mr_file_format)config->output_format,
         .encode = {.is_nan_literal = config->engine.is_nan_literal},
-        .n_threads = config->engine.n_workers ? (unsigned)config->engine.n_workers : mr_cpu_count(),
+        .n_threads = n_workers + !mr_engine_is_native(&model->engine), /* one prepares the next */
         .progress = &progress,
     };
     int64_t n_rows = 0;
@@ -178,30 +171,42 @@ static void keep_large_blocks(void) {
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
 }
 
-static int fail(const struct mr_error *err) {
-    fprintf(stderr, "mlrace predict: %s\n", err->message);
-    return MR_EXIT_FAILED;
+/* Loads the model, whole also in an engine that goes on loading. */
+static mr_status load(struct config *config, struct mr_loading *loading, struct mr_model **model,
+                      struct mr_error *err) {
+    mr_engine_args_resolve(&config->engine);
+    MR_TRY(mr_model_load(config->model_uri, &config->engine.options, model, err));
+    if (mr_engine_is_native(&(*model)->engine)) return MR_OK;
+    return mr_loading_wait(loading, err);
 }
 
-static int predict(const struct config *config) {
+static mr_status predict(struct config *config, struct mr_error *err) {
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is a failed write */
     keep_large_blocks();
-    struct mr_error err = {0};
-    struct mr_model *model;
+    struct mr_loading loading;
+    struct mr_model *model = NULL;
     int input;
-    if (open_input(config->input_path, &input, &err) != MR_OK) return fail(&err);
-    if (mr_model_load(config->model_uri, NULL, &model, &err) != MR_OK) return fail(&err);
-    mr_status status = score(config, model, input, &err);
+    MR_TRY(open_input(config->input_path, &input, err));
+    MR_TRY(mr_loading_init(&loading, &config->engine.options.python, err));
+    mr_status status = load(config, &loading, &model, err);
+    if (status == MR_OK) status = score(config, model, input, err);
     mr_model_free(model);
+    mr_loading_deinit(&loading);
     if (input != STDIN_FILENO) close(input);
-    return status == MR_OK ? 0 : fail(&err);
+    return status;
 }
 
 int mr_cli_predict(int argc, char **argv) {
     struct config config = {.input_format = MR_CLI_NO_WORD, .output_format = MR_CLI_NO_WORD};
+    struct mr_error err = {0};
     if (!mr_engine_args_init(&config.engine, argc)) return MR_EXIT_FAILED;
     int code = read_config(argc, argv, &config);
-    if (code <= 0) code = code < 0 ? 0 : predict(&config);
+    if (code == MR_CLI_DONE) {
+        code = 0;
+    } else if (code == 0 && predict(&config, &err) != MR_OK) {
+        fprintf(stderr, "mlrace predict: %s\n", err.message);
+        code = MR_EXIT_FAILED;
+    }
     mr_engine_args_deinit(&config.engine);
     return code;
 }

@@ -44,8 +44,6 @@ static const char help[] =
     "  pip download -r model/requirements.txt -d wheels    # where there is a network\n"
     "  mlrace prepare-env -m ./model --offline --wheel-dir wheels\n";
 
-enum { OPT_HELP = MR_OPT_OWN };
-
 static const struct option options[] = {
     {"model-uri", required_argument, NULL, 'm'},
     {"env-manager", required_argument, NULL, MR_OPT_ENV_MANAGER},
@@ -53,7 +51,7 @@ static const struct option options[] = {
     {"offline", no_argument, NULL, MR_OPT_OFFLINE},
     {"wheel-dir", required_argument, NULL, MR_OPT_WHEEL_DIR},
     {"pip-requirements-override", required_argument, NULL, 'r'},
-    {"help", no_argument, NULL, OPT_HELP},
+    MR_CLI_HELP_OPTION,
     {0}};
 
 struct config {
@@ -61,31 +59,29 @@ struct config {
     struct mr_engine_args engine;
 };
 
-/* 0: go on with *config; -1: help was printed; else an exit code. */
-static int read_config(int argc, char **argv, struct config *config) {
-    opterr = 0;
-    for (int c; (c = getopt_long(argc, argv, ":m:r:", options, NULL)) != -1;) {
-        if (c == '?' || c == ':') return mr_cli_bad_option("prepare-env", argc, argv, c);
-        if (c == OPT_HELP) {
-            fputs(help, stdout);
-            return -1;
-        }
-        const char *expected = "virtualenv, uv or conda";
-        bool is_good = true;
-        if (c == 'm') {
-            config->model_uri = optarg;
-        } else if (c == MR_OPT_ENV_MANAGER && strcmp(optarg, "local") == 0) {
-            is_good = false; /* PyFuncBackend.prepare_env refuses it too: nothing to build */
-        } else {
-            is_good = mr_engine_args_set(&config->engine, c, optarg, &expected);
-        }
-        if (!is_good) {
-            return mr_cli_bad_value("prepare-env", mr_cli_option_name(argv), expected, optarg);
-        }
+static bool set_option(void *to, int option, char *value, const char **expected) {
+    struct config *config = to;
+    if (option == 'm') {
+        config->model_uri = value;
+        return true;
     }
-    if (optind < argc) return mr_cli_usage("prepare-env", "unexpected argument '%s'", argv[optind]);
-    if (!config->model_uri) return mr_cli_usage("prepare-env", "a model is needed: -m MODEL");
-    return 0;
+    bool is_good = mr_engine_args_set(&config->engine, option, value, expected);
+    if (option != MR_OPT_ENV_MANAGER) return is_good;
+    /* PyFuncBackend.prepare_env refuses local, too: there is nothing to build. */
+    *expected = "virtualenv, uv or conda";
+    return is_good && strcmp(value, "local") != 0;
+}
+
+static int read_config(int argc, char **argv, struct config *config) {
+    static const char *const texts[] = {help, NULL};
+    const struct mr_cli_syntax syntax = {.command = "prepare-env",
+                                         .letters = ":m:r:",
+                                         .options = options,
+                                         .help = texts,
+                                         .set = set_option};
+    int code = mr_cli_read(&syntax, argc, argv, config);
+    if (code) return code;
+    return config->model_uri ? 0 : mr_cli_usage("prepare-env", "a model is needed: -m MODEL");
 }
 
 /* PYTHONPATH leads to the package first, then to where it led before. */
@@ -154,7 +150,7 @@ int mr_cli_prepare_env(int argc, char **argv) {
     struct config config = {0};
     if (!mr_engine_args_init(&config.engine, argc)) return MR_EXIT_FAILED;
     int code = read_config(argc, argv, &config);
-    if (code <= 0) code = code < 0 ? 0 : prepare(&config);
+    code = code == 0 ? prepare(&config) : code == MR_CLI_DONE ? 0 : code;
     mr_engine_args_deinit(&config.engine);
     return code;
 }

@@ -1,11 +1,14 @@
 /* `mlrace serve`: load a model, listen, answer until a signal says stop. */
+#include <errno.h>
 #include <malloc.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +17,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/engine_options.h"
+#include "cli/loading.h"
 
 static const char help[] =
     "Usage: mlrace serve -m MODEL [options]\n"
@@ -24,11 +28,11 @@ static const char help[] =
     "  -m, --model-uri URI      folder of a model saved by MLflow, or file:// URI (required)\n"
     "  -h, --host HOST          address to listen on (MLFLOW_HOST, 127.0.0.1)\n"
     "  -p, --port PORT          port to listen on, 0 picks a free one (MLFLOW_PORT, 5000)\n"
-    "  -t, --timeout SECONDS    time for a request to arrive whole, and for requests under way\n"
-    "                           to finish at shutdown\n"
+    "  -t, --timeout SECONDS    time for a request to arrive whole, for Python to answer it, and\n"
+    "                           for requests under way to finish at shutdown\n"
     "                           (MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT, 60)\n"
-    "  -w, --workers N          I/O threads; all share one copy of the model\n"
-    "                           (MLFLOW_MODELS_WORKERS, the CPU limit)\n"
+    "  -w, --workers N          Python processes; of a model that C evaluates, threads, which\n"
+    "                           share one copy of it (MLFLOW_MODELS_WORKERS, the CPU limit)\n"
     "      --max-body SIZE      largest request body, such as 512K, 100M, 2G (256M)\n"
     "      --nan null|literal   how NaN and infinities are written: null, or the bare words\n"
     "                           that MLflow writes, which are not JSON (null)\n";
@@ -36,12 +40,18 @@ static const char help[] =
 static const char more_help[] =
     "      --help               this page\n"
     "\n"
-    "Endpoints: POST /invocations, GET /ping, /health, /version.\n"
+    "Endpoints: POST /invocations, GET /ping, /health, /version. While Python loads a model, "
+    "/ping\n"
+    "and /health answer 503; if it cannot, the program ends with exit code 1. A model that "
+    "streams\n"
+    "does so for `Accept: text/event-stream`, or \"stream\": true beside messages, input or in\n"
+    "params: as server-sent events.\n"
     "SIGTERM and SIGINT let requests under way finish; a second one ends at once.\n"
     "\n"
     "Examples:\n"
     "  mlrace serve -m examples/iris/model\n"
     "  mlrace serve -m ./model -h 0.0.0.0 -p 8080 --max-body 1G\n"
+    "  mlrace serve -m ./model --engine python --env-manager uv -w 4 --env OMP_NUM_THREADS=1\n"
     "  curl http://127.0.0.1:5000/invocations -H 'Content-Type: application/json' \\\n"
     "       -d '{\"dataframe_records\": [{\"a\": 1.5, \"b\": 2.5}]}'\n";
 
@@ -56,7 +66,7 @@ struct config {
     struct mr_engine_args engine;
 };
 
-enum { OPT_MAX_BODY = MR_OPT_OWN, OPT_HELP };
+enum { OPT_MAX_BODY = MR_OPT_OWN };
 
 static const struct option options[] = {{"model-uri", required_argument, NULL, 'm'},
                                         {"host", required_argument, NULL, 'h'},
@@ -64,31 +74,25 @@ static const struct option options[] = {{"model-uri", required_argument, NULL, '
                                         {"timeout", required_argument, NULL, 't'},
                                         {"max-body", required_argument, NULL, OPT_MAX_BODY},
                                         MR_ENGINE_OPTIONS,
-                                        {"help", no_argument, NULL, OPT_HELP},
+                                        MR_CLI_HELP_OPTION,
                                         {0}};
 
-/* Reads one option, be it from the command line or the environment; 0, or an exit code. */
-static int set_option(struct config *config, int option, char *value, const char *name) {
-    bool is_good = true;
-    const char *expected = "";
+static bool set_option(void *to, int option, char *value, const char **expected) {
+    struct config *config = to;
     switch (option) {
-    case 'm': config->model_uri = value; break;
-    case 'h': config->host = value; break;
+    case 'm': config->model_uri = value; return true;
+    case 'h': config->host = value; return true;
     case 'p':
-        is_good = mr_cli_parse_uint(value, 0, 65535, &config->port);
-        expected = "a number from 0 to 65535";
-        break;
+        *expected = "a number from 0 to 65535";
+        return mr_cli_parse_uint(value, 0, 65535, &config->port);
     case 't':
-        is_good = mr_cli_parse_uint(value, 1, 86400, &config->timeout_s);
-        expected = "a number of seconds from 1 to 86400";
-        break;
+        *expected = "a number of seconds from 1 to 86400";
+        return mr_cli_parse_uint(value, 1, 86400, &config->timeout_s);
     case OPT_MAX_BODY:
-        is_good = mr_cli_parse_bytes(value, &config->max_body_bytes);
-        expected = "a size such as 512K, 100M or 2G";
-        break;
-    default: is_good = mr_engine_args_set(&config->engine, option, value, &expected);
+        *expected = "a size such as 512K, 100M or 2G";
+        return mr_cli_parse_bytes(value, &config->max_body_bytes);
+    default: return mr_engine_args_set(&config->engine, option, value, expected);
     }
-    return is_good ? 0 : mr_cli_bad_value("serve", name, expected, value);
 }
 
 static int read_environment(struct config *config) {
@@ -102,49 +106,88 @@ static int read_environment(struct config *config) {
     for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
         char *value = getenv(variables[i].name);
         if (!value || !*value) continue;
-        int code = set_option(config, variables[i].option, value, variables[i].name);
-        if (code) return code;
+        const char *expected = "";
+        if (!set_option(config, variables[i].option, value, &expected)) {
+            return mr_cli_bad_value("serve", variables[i].name, expected, value);
+        }
     }
     return 0;
 }
 
-/* 0: go on with *config; -1: help was printed; else an exit code. */
 static int read_config(int argc, char **argv, struct config *config) {
+    static const char *const texts[] = {help, mr_engine_help, more_help, NULL};
+    const struct mr_cli_syntax syntax = {.command = "serve",
+                                         .letters = ":m:h:p:t:" MR_ENGINE_LETTERS,
+                                         .options = options,
+                                         .help = texts,
+                                         .set = set_option};
     int code = read_environment(config);
+    if (code == 0) code = mr_cli_read(&syntax, argc, argv, config);
     if (code) return code;
-    opterr = 0;
-    for (int c;
-         (c = getopt_long(argc, argv, ":m:h:p:t:" MR_ENGINE_LETTERS, options, NULL)) != -1;) {
-        if (c == '?' || c == ':') return mr_cli_bad_option("serve", argc, argv, c);
-        if (c == OPT_HELP) {
-            fputs(help, stdout);
-            fputs(mr_engine_help, stdout);
-            fputs(more_help, stdout);
-            return -1;
-        }
-        code = set_option(config, c, optarg, mr_cli_option_name(argv));
-        if (code) return code;
-    }
-    if (optind < argc) return mr_cli_usage("serve", "unexpected argument '%s'", argv[optind]);
-    if (!config->model_uri) return mr_cli_usage("serve", "a model is needed: -m MODEL");
-    return 0;
+    return config->model_uri ? 0 : mr_cli_usage("serve", "a model is needed: -m MODEL");
+}
+
+static double ms_since(const struct timespec *start) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - start->tv_sec) * 1e3 +
+           (double)(now.tv_nsec - start->tv_nsec) * 1e-6;
+}
+
+static sigset_t watched_signals(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    return set;
 }
 
 static void end_at_once(int signal_number) {
     _exit(128 + signal_number);
 }
 
-/* Waits for SIGTERM or SIGINT, which every thread blocks. Afterwards a second one ends the process
- * at once; by a handler, since as PID 1 the default action would be to ignore it. */
-static int wait_for_signal(const sigset_t *set) {
-    int signal_number = 0;
-    while (sigwait(set, &signal_number) != 0) continue;
+/* From now on a signal ends the process at once; by a handler, since as PID 1 the default action
+ * would be to ignore it. */
+static void take_next_signal_literally(void) {
     struct sigaction action = {.sa_handler = end_at_once};
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
-    pthread_sigmask(SIG_UNBLOCK, set, NULL);
-    return signal_number;
+    sigset_t set = watched_signals();
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
+
+/* Blocks SIGTERM and SIGINT, also in all threads to come: they are read from the descriptor that is
+ * returned, -1 when there is none. */
+static int watch_signals(void) {
+    sigset_t set = watched_signals();
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN); /* a log that nobody reads must not end the server */
+    return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* Waits until the server is to end: for a signal, or for a model that cannot be loaded.
+ * signal_number  0: none came */
+static mr_status wait_for_end(int signals, struct mr_loading *loading, const struct timespec *start,
+                              int *signal_number, struct mr_error *err) {
+    struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
+                           {.fd = loading->fd, .events = POLLIN}};
+    *signal_number = 0;
+    for (;;) {
+        if (poll(fds, 2, -1) < 0) continue;
+        if (fds[1].revents) {
+            MR_TRY(mr_loading_wait(loading, err));
+            mr_log_info("the model is loaded (ready after %.1f ms)", ms_since(start));
+        }
+        struct signalfd_siginfo info;
+        if (fds[0].revents && read(signals, &info, sizeof(info)) == sizeof(info)) {
+            *signal_number = (int)info.ssi_signo;
+            return MR_OK;
+        }
+    }
+}
+
+/* --- serving -----------------------------------------------------------------------------------
+ */
 
 /* Each connection is a descriptor, and shells still give 1024. Where the hard limit is lower than
  * wanted, the acceptor waits for connections to close. */
@@ -168,7 +211,8 @@ static mr_status start_http(const struct config *config, struct mr_endpoints *en
     size_t n_routes;
     const struct mr_http_route *routes = mr_endpoints_routes(&n_routes);
     unsigned timeout_ms = (unsigned)config->timeout_s * 1000;
-    unsigned long n_workers = config->engine.n_workers;
+    bool is_native = mr_engine_is_native(&endpoints->model->engine);
+    unsigned long n_workers = is_native ? config->engine.n_workers : 0;
     unsigned n_threads = n_workers ? (unsigned)n_workers : mr_cpu_count();
     const struct mr_http_options http = {
         .host = config->host,
@@ -192,46 +236,72 @@ static mr_status start_http(const struct config *config, struct mr_endpoints *en
     return mr_http_start(&http, server, err);
 }
 
-static int serve(const struct config *config) {
-    struct timespec start, ready;
-    clock_gettime(CLOCK_MONOTONIC, &start);
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN); /* a log that nobody reads must not end the server */
-    raise_descriptor_limit();
-    give_back_large_blocks();
+static void log_start(const struct config *config, const struct mr_model *model,
+                      const struct mr_http_server *server, const struct timespec *start) {
+    const struct mr_engine *engine = &model->engine;
+    bool is_native = mr_engine_is_native(engine);
+    mr_log_info("model %s, engine %s: %s", model->path, engine->ops->name, engine->reason);
+    if (!is_native && engine->refusals[0]) mr_log_info("not C: %s", engine->refusals);
+    bool is_ipv6 = strchr(config->host, ':') != NULL;
+    mr_log_info("listening on http://%s%s%s:%u (%s %.1f ms)", is_ipv6 ? "[" : "", config->host,
+                is_ipv6 ? "]" : "", mr_http_port(server),
+                is_native ? "ready in" : "loading the model since", ms_since(start));
+}
 
-    struct mr_error err = {0};
-    struct mr_model *model;
-    if (mr_model_load(config->model_uri, NULL, &model, &err) != MR_OK) {
-        mr_log_error("%s", err.message);
-        return MR_EXIT_FAILED;
-    }
+/* Serves until a signal, or a model that cannot be loaded, says stop. */
+static mr_status serve_model(const struct config *config, const struct mr_model *model, int signals,
+                             struct mr_loading *loading, const struct timespec *start,
+                             struct mr_error *err) {
     struct mr_endpoints endpoints = {.model = model,
                                      .encode = {.is_nan_literal = config->engine.is_nan_literal}};
     struct mr_http_server *server;
-    if (start_http(config, &endpoints, &server, &err) != MR_OK) {
-        mr_log_error("%s", err.message);
-        mr_model_free(model);
-        return MR_EXIT_FAILED;
+    MR_TRY(start_http(config, &endpoints, &server, err));
+    log_start(config, model, server, start);
+    int signal_number;
+    mr_status status = wait_for_end(signals, loading, start, &signal_number, err);
+    take_next_signal_literally();
+    bool is_ready = mr_engine_state_of(&model->engine) == MR_ENGINE_READY;
+    if (signal_number) {
+        mr_log_info("%s: %s", strsignal(signal_number),
+                    is_ready ? "finishing requests under way" : "stopping");
     }
-    clock_gettime(CLOCK_MONOTONIC, &ready);
-    double ms = (double)(ready.tv_sec - start.tv_sec) * 1e3 +
-                (double)(ready.tv_nsec - start.tv_nsec) * 1e-6;
-    bool is_ipv6 = strchr(config->host, ':') != NULL;
-    mr_log_info("model %s, engine %s: %s", model->path, model->engine.ops->name,
-                model->engine.reason);
-    mr_log_info("listening on http://%s%s%s:%u (ready in %.1f ms)", is_ipv6 ? "[" : "",
-                config->host, is_ipv6 ? "]" : "", mr_http_port(server), ms);
+    /* What waits for a model that is not there would wait in vain. */
+    mr_http_stop(server, is_ready ? (unsigned)config->timeout_s * 1000 : 0);
+    return status;
+}
 
-    int signal_number = wait_for_signal(&set);
-    mr_log_info("%s: finishing requests under way", strsignal(signal_number));
-    mr_http_stop(server, (unsigned)config->timeout_s * 1000);
+static mr_status load_and_serve(struct config *config, int signals, struct mr_loading *loading,
+                                struct mr_error *err) {
+    struct timespec start;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    config->engine.options.python.timeout_ms = (unsigned)config->timeout_s * 1000;
+    mr_engine_args_resolve(&config->engine);
+    struct mr_model *model;
+    MR_TRY(mr_model_load(config->model_uri, &config->engine.options, &model, err));
+    mr_status status = serve_model(config, model, signals, loading, &start, err);
     mr_model_free(model);
-    return 0;
+    return status;
+}
+
+static int serve(struct config *config) {
+    struct mr_error err = {0};
+    struct mr_loading loading;
+    raise_descriptor_limit();
+    give_back_large_blocks();
+    int signals = watch_signals();
+    mr_status status = signals >= 0 ? MR_OK
+                                    : mr_fail(&err, MR_E_IO, "signalfd: %s", strerror(errno));
+    if (status == MR_OK) {
+        status = mr_loading_init(&loading, &config->engine.options.python, &err);
+    }
+    if (status == MR_OK) {
+        status = load_and_serve(config, signals, &loading, &err);
+        mr_loading_deinit(&loading);
+    }
+    if (signals >= 0) close(signals);
+    if (status == MR_OK) return 0;
+    mr_log_error("%s", err.message);
+    return MR_EXIT_FAILED;
 }
 
 int mr_cli_serve(int argc, char **argv) {
@@ -239,7 +309,7 @@ int mr_cli_serve(int argc, char **argv) {
         .host = "127.0.0.1", .port = 5000, .timeout_s = 60, .max_body_bytes = (size_t)256 << 20};
     if (!mr_engine_args_init(&config.engine, argc)) return MR_EXIT_FAILED;
     int code = read_config(argc, argv, &config);
-    if (code <= 0) code = code < 0 ? 0 : serve(&config);
+    if (code <= 0) code = code == MR_CLI_DONE ? 0 : serve(&config);
     mr_engine_args_deinit(&config.engine);
     return code;
 }

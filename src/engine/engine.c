@@ -4,10 +4,12 @@
 #include <stdio.h>
 
 #include "engine/linear/linear.h"
+#include "engine/pyproc/pyproc.h"
 
 /* Adding an engine is one line here and a folder. */
 static const struct mr_engine_ops *const engines[] = {
     &mr_linear_engine,
+    &mr_python_engine,
 };
 
 #define N_ENGINES (sizeof(engines) / sizeof(*engines))

@@ -17,8 +17,9 @@
 
 /* How the Python engine runs its workers. Strings are borrowed and must outlive the engine. */
 struct mr_python_options {
-    const char *interpreter;  /* path of the program; NULL: there is none */
-    const char *package_path; /* folder that holds the Python package mlrace; NULL: unknown */
+    const char *problem;      /* NULL, or why there is no Python: the next two are not given */
+    const char *interpreter;  /* path of the program */
+    const char *package_path; /* folder that holds the Python package mlrace */
     const char *env_manager;  /* "local", "virtualenv", "uv", "conda"; NULL: the interpreter's own
                                  packages when they satisfy the model's requirements, else fail */
     bool installs_mlflow;     /* --install-mlflow */

@@ -120,6 +120,16 @@ void mr_model_free(struct mr_model *model) {
     mr_arena_free(model->arena);
 }
 
+bool mr_model_is_rowwise(const struct mr_model *model) {
+    static const char *const flavors[] = {"mlflow.sklearn", "mlflow.xgboost", "mlflow.lightgbm",
+                                          "mlflow.catboost"};
+    if (mr_engine_is_native(&model->engine)) return true;
+    for (size_t i = 0; i < sizeof(flavors) / sizeof(*flavors); i++) {
+        if (mr_str_is(model->mlmodel.loader_module, flavors[i])) return true;
+    }
+    return false;
+}
+
 static void describe_tensor(const struct mr_tensor_spec *tensor, struct mr_buf *buf) {
     mr_buf_format(buf, "  %.*s%s%.*s [", MR_STR_ARGS(tensor->name), tensor->name.size ? ": " : "",
                   MR_STR_ARGS(tensor->dtype_name));

@@ -42,6 +42,10 @@ MR_MUST_CHECK mr_status mr_model_load(const char *uri, const struct mr_engine_op
 
 void mr_model_free(struct mr_model *model); /* NULL is allowed */
 
+/* Whether the answer to each row depends on that row alone, so that rows may be asked for in other
+ * company than they came in. Of a model that Python evaluates only the flavor tells. */
+bool mr_model_is_rowwise(const struct mr_model *model);
+
 /* Append what `mlrace explain` prints: path, flavor, signature, the engine, if one was found, why,
  * and why not another; what the engine knows of the model, if it is loaded. */
 void mr_model_describe(const struct mr_model *model, struct mr_buf *buf);

@@ -3,6 +3,7 @@
 import re
 import signal
 import socket
+import sys
 
 import pytest
 
@@ -41,6 +42,10 @@ def test_version_names_both_versions(run):
         (["serve", "-m", "x", "--nan", "zero"], ["literal", "zero"]),
         (["serve", "-m", "x", "more"], ["more"]),
         (["serve", "-m", "x", "--env-manager", "pip"], ["pip"]),
+        (["serve", "-m", "x", "--engine", "c"], ["auto, native or python", "'c'"]),
+        (["predict", "-m", "x", "--env", "COLOUR"], ["KEY=VALUE", "COLOUR"]),
+        (["predict", "-m", "x", "-r", "x==1,,y"], ["-r: expected packages"]),
+        (["explain", "-m", "x", "--engine=c"], ["--engine: expected"]),
         (["explain"], ["-m"]),
         (["prepare-env"], ["-m"]),
         (["prepare-env", "-m", "x", "--env-manager", "local"], ["virtualenv, uv or conda"]),
@@ -80,15 +85,36 @@ def test_explain_shows_signature_and_engine(run, iris_model):
         assert word in result.stdout
 
 
-def test_a_model_that_no_engine_knows_is_named_at_start(run, save_model):
+def test_a_model_that_no_native_engine_knows(run, save_model):
     from sklearn.neighbors import KNeighborsClassifier
 
     model = save_model(KNeighborsClassifier(1).fit([[0.0], [1.0]], [0, 1]))
-    result = run("serve", "-m", model, "-p", "0")
+    result = run("serve", "-m", model, "-p", "0", "--engine", "native")
     assert result.returncode == 1
     assert "no native engine" in result.stderr
     assert "KNeighborsClassifier" in result.stderr
-    assert run("explain", "-m", model).returncode == 1
+    result = run("explain", "-m", model, "--engine", "native")
+    assert result.returncode == 1
+    assert "engine:   none: no native engine" in result.stdout
+    result = run("explain", "-m", model)
+    assert result.returncode == 0
+    for words in ("engine:   python", "not C:    no native engine", f"python:   {sys.executable}"):
+        assert words in result.stdout
+
+
+def test_without_python_there_are_native_engines_only(run, save_model, iris_model):
+    from sklearn.neighbors import KNeighborsClassifier
+
+    env = {"MLRACE_PYTHON": "/nowhere/python"}
+    assert run("explain", "-m", iris_model, env=env).returncode == 0
+    model = save_model(KNeighborsClassifier(1).fit([[0.0], [1.0]], [0, 1]))
+    result = run("explain", "-m", model, env=env)
+    assert result.returncode == 1
+    assert "no native engine" in result.stdout
+    assert "/nowhere/python" in result.stdout
+    result = run("serve", "-m", iris_model, "-p", "0", "--engine", "python", env=env)
+    assert result.returncode == 1
+    assert "/nowhere/python" in result.stderr
 
 
 def test_a_port_in_use(run, iris_model):
@@ -102,7 +128,7 @@ def test_a_port_in_use(run, iris_model):
 
 
 def test_settings_from_mlflows_environment_variables(serve, iris_model):
-    with serve(iris_model, env={"MLFLOW_HOST": "127.0.0.2"}) as server:
+    with serve(iris_model, env={"MLFLOW_HOST": "127.0.0.2"}, is_loading=True) as server:
         assert "http://127.0.0.2:" in server.log()
 
 

@@ -14,15 +14,10 @@ struct mr_engine_model {
 };
 
 static void probe(const struct mr_model_source *source, struct mr_probe *probe) {
-    const char *reason = "Python workers load whatever mlflow.pyfunc can";
-    if (!source->options || !source->options->python.package_path) {
-        reason = "Python workers: the package mlrace was not found";
-    } else if (!source->options->python.interpreter) {
-        reason = "Python workers: no Python interpreter was found";
-    } else {
-        probe->score = 1; /* a native engine that can is faster */
-    }
-    snprintf(probe->reason, sizeof(probe->reason), "%s", reason);
+    const char *problem = source->options->python.problem;
+    probe->score = problem ? 0 : 1; /* a native engine that can is faster */
+    snprintf(probe->reason, sizeof(probe->reason), "%s",
+             problem ? problem : "Python workers load whatever mlflow.pyfunc can");
 }
 
 static mr_status start_pool(const struct mr_python_options *options, const char *model_path,
