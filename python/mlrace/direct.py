@@ -2,6 +2,7 @@
 checks: the same context, params and arguments. What depends on the model alone is found out once.
 """
 
+import contextlib
 import inspect
 import logging
 
@@ -43,19 +44,27 @@ def find_predict(model):
     # Attributes that PyFuncModel._predict leaves behind, from the metadata as it is now.
     model.input_schema = model.metadata.get_input_schema()
     model.params_schema = params_schema = model.metadata.get_params_schema()
-    about = dict(mlflow.pyfunc._get_dependencies_schema_from_model(model.metadata) or {})
-    if getattr(model, "model_id", None):
-        about["model_id"] = model.model_id
-    new_context = mlflow.pyfunc.Context
-    use_context = mlflow.pyfunc.set_prediction_context
+    new_context = find_context(model)
     enforce_params = mlflow.pyfunc._enforce_params_schema
     evaluate = _find_wrapped(model) or _find_function(model)
 
     def predict(data, params):
-        with use_context(new_context(**about)):
+        with new_context():
             return evaluate(data, enforce_params(params, params_schema))
 
     return predict
+
+
+def find_context(model):
+    """A function that gives the context manager that PyFuncModel.predict has around a call."""
+    pyfunc = mlflow.pyfunc
+    if not hasattr(pyfunc, "_get_dependencies_schema_from_model"):
+        return contextlib.nullcontext  # an older MLflow
+    about = dict(pyfunc._get_dependencies_schema_from_model(model.metadata) or {})
+    if getattr(model, "model_id", None):
+        about["model_id"] = model.model_id
+    new_context, use_context = pyfunc.Context, pyfunc.set_prediction_context
+    return lambda: use_context(new_context(**about))
 
 
 def warn_of_params(params):

@@ -4,6 +4,7 @@ A request that C decoded keeps to the signature already (`predict`). A body that
 through MLflow's own functions from end to end (`parse`, `predict_parsed`).
 """
 
+import asyncio
 import inspect
 import io
 import json
@@ -17,10 +18,19 @@ from . import direct, wire
 
 
 class Served:
-    """A loaded model. predict(data, params): its answer to data that keeps to its signature."""
+    """A loaded model.
+
+    predict(data, params)  its answer to data that keeps to its signature; an awaitable where the
+                           model's predict is a coroutine function (is_async)
+    is_stream              it can answer in chunks
+    new_context()          the context manager to have around what is awaited or iterated
+    """
 
     def __init__(self, model, folder):
         self._model, self._folder = model, folder
+        self.is_async = any(map(_is_coroutine_function, _predict_functions(model)))
+        self.is_stream = getattr(model, "_predict_stream_fn", None) is not None
+        self.new_context = direct.find_context(model)
         self._schema = model.metadata.get_input_schema()
         self._takes_params = "params" in inspect.signature(model.predict).parameters
         self.predict = direct.find_predict(model) or self.predict_parsed
@@ -48,6 +58,28 @@ class Served:
         direct.warn_of_params(params)
         return self._model.predict(data)
 
+    def stream(self, data, params):
+        """A generator of the chunks of an answer, as PyFuncModel.predict_stream. Asynchronous
+        generators, which MLflow does not take, are iterated on an event loop of their own."""
+        with self.new_context():
+            chunks = self._model._predict_stream(data, params)
+            yield from (_iterate(chunks) if _is_async(chunks) else chunks)
+
+    async def stream_async(self, data, params):
+        """The same on the event loop that runs. Enter new_context around it."""
+        chunks = self._model._predict_stream(data, params)
+        if _is_async(chunks):
+            chunks = await _start(chunks)
+            try:
+                async for chunk in chunks:
+                    yield chunk
+            finally:
+                await _close(chunks)
+        else:
+            for chunk in chunks:
+                yield chunk
+                await asyncio.sleep(0)
+
     def find_example(self):
         """What the model was saved with as an example of a request.
 
@@ -73,6 +105,50 @@ def load(folder):
     model = scoring_server.load_model_with_mlflow_config(path_to_local_file_uri(folder))
     os.environ["_MLFLOW_IS_IN_SERVING_ENVIRONMENT"] = "true"
     return Served(model, folder)
+
+
+def _predict_functions(model):
+    """The function that answers, and what it is known to call."""
+    python_model = getattr(getattr(model, "_model_impl", None), "python_model", None)
+    yield getattr(model, "_predict_fn", None)
+    yield getattr(python_model, "predict", None)
+    yield getattr(python_model, "func", None)
+
+
+def _is_coroutine_function(function):
+    return inspect.iscoroutinefunction(inspect.unwrap(function))
+
+
+def _is_async(chunks):
+    return hasattr(type(chunks), "__aiter__") or hasattr(type(chunks), "__await__")
+
+
+async def _start(chunks):
+    """What a coroutine function or an asynchronous generator function returned."""
+    return chunks if hasattr(type(chunks), "__aiter__") else await chunks
+
+
+async def _close(chunks):
+    if hasattr(chunks, "aclose"):
+        await chunks.aclose()
+
+
+def _iterate(chunks):
+    """Asynchronous chunks as an ordinary generator."""
+    events = asyncio.new_event_loop()
+    try:
+        chunks = events.run_until_complete(_start(chunks))
+        try:
+            while True:
+                try:
+                    chunk = events.run_until_complete(chunks.__anext__())
+                except StopAsyncIteration:
+                    return
+                yield chunk
+        finally:
+            events.run_until_complete(_close(chunks))
+    finally:
+        events.close()
 
 
 def _decode(body):

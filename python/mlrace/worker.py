@@ -69,46 +69,58 @@ def prepare(channel, folder):
     # Everything heavy is imported from here on.
     from mlflow.version import VERSION
 
-    from . import loop, model, template
+    from . import aio, loop, model, template
 
     files = template.open_files()
     states = template.RandomStates()
     served = model.load(folder)
     states.remember()
     load_ms = milliseconds_since(started)
-    warm_up = replay_example(served)
-    states.restore()
-    why_not = template.why_not_fork(files)
+    new_loop = aio.Loop if served.is_async else loop.Loop
+    why_not = template.why_not_fork(files) if served.is_async else None
+    own_loop = None
+    if served.is_async and not why_not:
+        # What the model binds to an event loop would not be of use in another process.
+        warm_up = "each worker replays the input example on its event loop"
+    else:
+        own_loop = new_loop(channel, served)
+        warm_up = replay_example(served, own_loop)
+        states.restore()
+        why_not = why_not or template.why_not_fork(files)
     loaded = {
         "protocol": wire.VERSION,
         "python": platform.python_version(),
         "mlflow": VERSION,
         "can_fork": not why_not,
         "reason": why_not or "the model holds no threads, files or sockets",
-        "is_async": False,
-        "is_stream": False,
+        "is_async": served.is_async,
+        "is_stream": served.is_stream,
         "load_ms": load_ms,
         "warm_up": warm_up,
     }
     send_json(channel, wire.LOADED, loaded)
     if why_not:
-        return loop.Loop(channel, served).run
+        return own_loop.run
 
     def work(worker_channel):
         states.diverge()
-        live(loop.Loop(worker_channel, served).run)
+        worker_loop = new_loop(worker_channel, served)
+        if served.is_async:
+            print(f"mlrace: warm-up: {replay_example(served, worker_loop)}", file=sys.stderr)
+            states.diverge()
+        live(worker_loop.run)
 
     return template.Template(channel, work).run
 
 
-def replay_example(served):
+def replay_example(served, loop):
     """Have the model answer its own input example.  returns  how that went"""
     name, replay = served.find_example()
     if not replay:
         return "the model has no input example"
     started = time.monotonic()
     try:
-        replay()
+        loop.call_once(replay)
     except BaseException as error:
         return f"{name} failed: {describe(error)}"
     return f"{name}, {milliseconds_since(started)} ms"

@@ -87,3 +87,76 @@ class Doer(PythonModel):
     def do_keep(self, _, model_input):
         self.kept.append(model_input)
         return [frame["x"].tolist() for frame in self.kept]
+
+
+class Async(PythonModel):
+    """Sleeps as long as its column `seconds` says, and counts who sleeps."""
+
+    asleep = 0
+
+    async def predict(self, context, model_input, params=None):
+        import asyncio
+
+        from mlflow.pyfunc.context import get_prediction_context
+
+        seconds = float(model_input["seconds"].iloc[0])
+        if seconds < 0:
+            raise ValueError("cannot sleep")
+        self.asleep += 1
+        try:
+            await asyncio.sleep(seconds)
+            has_context = get_prediction_context() is not None
+            return {"asleep": self.asleep, "pid": os.getpid(), "has_context": has_context}
+        except asyncio.CancelledError:
+            print("cancelled", flush=True)
+            raise
+        finally:
+            self.asleep -= 1
+
+
+class Chunks(PythonModel):
+    """Answers with n chunks, or fails after so many."""
+
+    def predict(self, context, model_input, params=None):
+        return "whole"
+
+    def predict_stream(self, context, model_input, params=None):
+        from mlflow.pyfunc.context import get_prediction_context
+
+        try:
+            for i in range(model_input["n"]):
+                if i == model_input.get("fails"):
+                    raise ValueError("no more")
+                time.sleep(model_input.get("seconds", 0))
+                chunk = {"i": i, "array": np.arange(i), "has_context": bool(get_prediction_context())}
+                yield model_input.get("chunk", chunk)
+        except GeneratorExit:
+            print("closed", flush=True)
+            raise
+
+
+class AsyncChunks(Chunks):
+    """The same as an asynchronous generator, beside a predict that is none."""
+
+    async def predict_stream(self, context, model_input, params=None):
+        import asyncio
+
+        try:
+            for chunk in super().predict_stream(context, model_input, params):
+                await asyncio.sleep(0.001)
+                yield chunk
+        except (GeneratorExit, asyncio.CancelledError):
+            print("closed", flush=True)
+            raise
+
+
+class AllAsync(AsyncChunks):
+    async def predict(self, context, model_input, params=None):
+        return "whole"
+
+
+class AsyncWithChunks(Chunks):
+    """An ordinary generator beside a coroutine function."""
+
+    async def predict(self, context, model_input, params=None):
+        return "whole"
