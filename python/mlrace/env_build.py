@@ -5,6 +5,7 @@ What the user set for pip and uv (indexes, proxies, certificates) holds, since i
 
 import contextlib
 import glob
+import itertools
 import os
 import re
 import shlex
@@ -152,11 +153,11 @@ def _create_with_uv(commands, uv, version, options, folder):
         try:
             return commands.run(command, cwd=os.path.dirname(folder), is_shown=False)
         except Failed as failed:
-            cause = error_lines(failed.lines)
-            env_cache.say(f"uv cannot provide Python {wanted}:\n{cause}")
+            cause = error_text(failed.lines)
+            env_cache.say(f"uv has no Python {wanted}: {cause}")
     raise Problem(
-        f"Python {version} is needed: uv neither found it nor could fetch it. Where there is a "
-        f"network, `uv python install {_minor(version)}` fetches it:\n{cause}"
+        f"Python {version} is needed; uv neither found it nor could fetch it ({cause}). Where "
+        f"there is a network, `uv python install {_minor(version)}` fetches it"
     )
 
 
@@ -166,7 +167,7 @@ def _create_with_venv(commands, version, folder):
     try:
         commands.run([python, "-m", "venv", folder])
     except Failed as failed:
-        raise Problem(f"{python} -m venv failed:\n{error_lines(failed.lines)}") from None
+        raise Problem(f"{python} -m venv failed: {error_text(failed.lines)}") from None
 
 
 def find_python(version):
@@ -268,32 +269,41 @@ def explained(options):
     try:
         yield
     except Failed as failed:
-        command = " ".join(map(shlex.quote, failed.command[:3]))
-        cause = error_lines(failed.lines)
-        text = "\n".join(failed.lines)
-        if options.offline:
-            remedy = (
-                "--offline takes packages from --wheel-dir"
-                " and from the installer's cache alone; where there is a network,\n"
-                "  pip download -r MODEL/requirements.txt -d DIR\n"
-                "collects them for --wheel-dir DIR"
-            )
-        elif _NETWORK_FAULT.search(text):
-            match = max(_FETCHED.finditer(text), key=lambda found: found.start(), default=None)
-            package = next(filter(None, match.groups())) if match else "a package"
-            command += f" could not fetch {package} over the network"
-            remedy = (
-                "PIP_INDEX_URL, UV_INDEX_URL and HTTPS_PROXY can name another way to it. Without a "
-                "network: where there is one,\n"
-                "  pip download -r MODEL/requirements.txt -d DIR\n"
-                "collects the packages, and `--offline --wheel-dir DIR` builds from them"
-            )
-        else:
-            remedy = "--pip-requirements-override can replace requirements"
-        raise Problem(f"{command} failed:\n{cause}\n{remedy}") from None
+        raise Problem(_explanation(failed, options)) from None
 
 
-def error_lines(lines):
-    """The part of an installer's output that tells what went wrong."""
-    first = next((i for i, line in enumerate(lines) if _ERROR.match(line)), -8)
-    return "\n".join(f"  {line}" for line in lines[first:][:12])
+def _explanation(failed, options):
+    name = _name_of(failed.command)
+    list_of_packages = shlex.quote(os.path.join(options.model, "requirements.txt"))
+    download = f"`pip download -r {list_of_packages} -d DIR`"
+    if options.offline:
+        return (
+            f"{name} failed: {error_text(failed.lines)}. With --offline all packages have to lie "
+            f"in --wheel-dir, or in uv's cache: where there is a network, {download} collects them "
+            "for --wheel-dir DIR"
+        )
+    text = "\n".join(failed.lines)
+    if _NETWORK_FAULT.search(text):
+        last = max(_FETCHED.finditer(text), key=lambda match: match.start(), default=None)
+        package = next(filter(None, last.groups())) if last else "a package"
+        return (
+            f"{name} could not fetch {package} over the network: PIP_INDEX_URL, UV_INDEX_URL and "
+            f"HTTPS_PROXY can name another way to it; or, where there is a network, {download} "
+            "collects the packages, and --offline --wheel-dir DIR builds from them"
+        )
+    return f"{name} failed: {error_text(failed.lines)}"
+
+
+def _name_of(command):
+    """What a command does, such as "uv pip install"."""
+    if command[1] == "-m":
+        return " ".join(command[2:4])
+    words = [word for word in command[1:3] if not word.startswith("-")]
+    return " ".join([os.path.basename(command[0]), *words])
+
+
+def error_text(lines):
+    """The part of a command's output that tells what went wrong, in one line."""
+    first = next((i for i, line in enumerate(lines) if _ERROR.match(line)), -3)
+    told = itertools.takewhile(lambda line: not line.startswith("hint"), lines[first:])
+    return "; ".join(line.strip() for line in told if line.strip())[:400].rstrip(".")
