@@ -170,8 +170,8 @@ static mr_status split(struct mr_str file, struct mr_str *header, struct mr_str 
 
 /* Structured dtypes ------------------------------------------------------------------------ */
 
-/* One field: ('left_child', '<i8'), with padding as ('', '|V7'). False for what has no known size,
- * and for nested structures, arrays in items and titles. */
+/* One field: ('left_child', '<i8'); padding is ('', '|V7') and none. False for what has no known
+ * size, and for nested structures, arrays in items and titles. */
 static bool take_field(struct cursor *c, struct mr_record *record, struct mr_field *field) {
     struct mr_str name, descr;
     if (!take_char(c, '(') || !take_string(c, &name) || !take_char(c, ',') ||
@@ -184,7 +184,7 @@ static bool take_field(struct cursor *c, struct mr_record *record, struct mr_fie
                                            !type.is_swapped,
                                .dtype = type.dtype,
                                .offset_bytes = record->item_bytes};
-    record->n_fields++;
+    record->n_fields += name.size > 0 || descr.size < 2 || descr.data[1] != 'V';
     return type.item_bytes &&
            !__builtin_add_overflow(record->item_bytes, type.item_bytes, &record->item_bytes);
 }
