@@ -123,6 +123,16 @@ def wait_until(condition, process, log, seconds):
     return value
 
 
+@pytest.fixture(scope="session", autouse=True)
+def tracking_store(tmp_path_factory):
+    """Agents that run here or in a server under test keep their traces away from the sources."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("tracking")
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        yield
+
+
 @pytest.fixture(scope="session")
 def mlrace():
     """The program under test."""
@@ -199,11 +209,7 @@ def serve_mlflow(tmp_path_factory):
             port = probe.getsockname()[1]
         # `mlflow` is the one of this interpreter, and its server is started by the same name.
         scripts = os.path.dirname(sys.executable)
-        env = {
-            "PATH": os.pathsep.join([scripts, os.environ["PATH"]]),
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
-        }
+        env = {"PATH": os.pathsep.join([scripts, os.environ["PATH"]])}
         command = [shutil.which("mlflow", path=env["PATH"]), "models", "serve", "-m", model]
         command += ["-h", "127.0.0.1", "-p", port, "--env-manager", "local"]
         log = folder / "log"

@@ -9,16 +9,6 @@ import worker_models
 import worker_protocol as wire
 
 
-@pytest.fixture(scope="session", autouse=True)
-def tracking(tmp_path_factory):
-    """Agents write traces, here and in workers."""
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("tracking")
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
-        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-        yield
-
-
 @pytest.fixture(scope="session")
 def save_python_model(tmp_path_factory):
     """save_python_model(python_model, signature=None, **options): the folder MLflow saved it to."""
