@@ -79,7 +79,8 @@ def save_network(path):
     X = frame().astype("float32")
     with torch.no_grad():
         answer = network(torch.from_numpy(X.to_numpy())).numpy()
-    mlflow.pytorch.save_model(network, path, signature=infer_signature(X, answer))
+    signature = infer_signature(X, answer)
+    mlflow.pytorch.save_model(network, path, signature=signature, serialization_format="pickle")
 
 
 def save_regression(path):
