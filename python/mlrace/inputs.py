@@ -150,8 +150,10 @@ def _plan_block(run, n_rows):
 
 def _plan_text_block(item):
     is_text_dtype = item.dtype == wire.STR and not item.flags & wire.AS_OBJECTS and _HAS_TEXT_DTYPE
-    # MLflow's JSON gives None where pandas has no dtype for texts; its CSV gives NaN.
-    hole = np.nan if item.dtype == wire.STR and (_HAS_TEXT_DTYPE or item.flags) else None
+    # MLflow's JSON gives None where pandas has no dtype for texts; its CSV gives NaN, and of bytes
+    # only those are missing whose key a row lacks.
+    is_none = item.dtype == wire.STR and not _HAS_TEXT_DTYPE and not item.flags
+    hole = None if is_none else np.nan
     make = _TEXT_DTYPE.construct_array_type()._from_sequence if is_text_dtype else None
 
     def plan(payload):

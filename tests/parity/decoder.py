@@ -4,13 +4,16 @@
 MLflow makes of it, both in the same shape, and `difference` says where they part:
 
     {"error_code": "BAD_REQUEST", "message": ...}
-    {"kind": "table", "n_rows": 1, "columns": [{"name", "is_named", "dtype", "values"}], "params",
-     "frame": what a DataFrame has besides: dtypes, missing values, Index of rows and of columns}
-    {"kind": "tensor" | "tensors", "tensors": [{"name", "is_named", "dtype", "shape", "values",
-     "item_bytes"}], "params": {}}
+    {"kind": "table", "n_rows": 1, "columns": [{"name", "is_named", "dtype", "values"}], "params"}
+    {"kind": "tensor" | "tensors", "tensors": [{"name", "is_named", "dtype", "shape", "values"}],
+     "params": {}}
     {"kind": "raw", ...}          C leaves the request to MLflow's own code
     {"kind": "other", "type": T}  MLflow passes the model something that is no frame or array
     {"error_code": "CRASH"}       MLflow's server answers 500: an exception it does not foresee
+
+MLflow's has "details" besides: of a DataFrame dtypes, missing values, Index of rows and of columns,
+of arrays their dtypes. Ours has "python": what a model in a Python worker would get, in the same
+shape as MLflow's, or None where the worker gets the body. It must be the same in everything.
 
 Floats are compared bit by bit except that every NaN is one value.
 """
@@ -23,7 +26,9 @@ import logging
 import math
 import os
 import pathlib
+import struct
 import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -33,19 +38,25 @@ from mlflow.pyfunc import _validate_prediction_input
 from mlflow.pyfunc import scoring_server
 from mlflow.types.schema import ParamSchema, Schema
 
-logging.getLogger("mlflow").setLevel(logging.ERROR)  # a line for each extra column
-
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "python"))
+
+import mlrace.inputs
+import mlrace.wire
+
+logging.getLogger("mlflow").setLevel(logging.ERROR)  # a line for each extra column
 
 
 class Decoder:
-    """A running build/tool_decode; answers are kept for as long as the process lives."""
+    """A running build/tool_decode and build/tool_wire; answers are kept for as long as they live."""
 
     def __init__(self, build=None):
         folder = pathlib.Path(build or os.environ.get("MLRACE_BUILD") or ROOT / "build")
-        self._process = subprocess.Popen(
-            [folder / "tool_decode"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+        self._processes = [
+            subprocess.Popen([folder / name, *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            for name, *more in [("tool_decode",), ("tool_wire", "requests")]
+        ]
+        self._plan = mlrace.inputs.Planner()
 
     def ask(self, body, inputs=None, params=None, content_type="application/json"):
         """body: bytes or text. inputs, params: mlflow Schema and ParamSchema, or None."""
@@ -59,19 +70,37 @@ class Decoder:
             "content_type": content_type,
             "body_b64": base64.b64encode(body).decode(),
         }
-        self._process.stdin.write(json.dumps(request).encode() + b"\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise AssertionError(f"tool_decode died (exit {self._process.wait()}) on {request}")
+        for process in self._processes:
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
+        line = self._processes[0].stdout.readline()
+        head = self._processes[1].stdout.read(16)
+        if not line or len(head) < 16:
+            codes = [process.poll() for process in self._processes]
+            raise AssertionError(f"a tool died (exits {codes}) on {request}")
         answer = json.loads(line)
-        for tensor in answer.get("tensors", []):
-            tensor["item_bytes"] = _item_bytes(tensor)
-        return _with_frame(answer)
+        is_refused, size = struct.unpack("=QQ", head)
+        payload = self._processes[1].stdout.read(size)
+        assert bool(is_refused) == ("error_code" in answer), answer
+        if not is_refused:
+            answer["python"] = self._python_input(bytearray(payload), answer, body)
+        return answer
+
+    def _python_input(self, payload, answer, body):
+        """What the worker makes of a request; None when it gets the body."""
+        request = mlrace.wire.read_request(payload)
+        text = mlrace.wire.read_text(payload, request)
+        if request.kind == mlrace.wire.RAW:
+            assert text == body
+            return None
+        for name, value in json.loads(text or "{}").items():
+            assert _key(answer["params"][name]) == _key(value), (name, answer["params"], text)
+        return _input_of(self._plan(payload, request))
 
     def close(self):
-        self._process.stdin.close()
-        self._process.wait(10)
+        for process in self._processes:
+            process.stdin.close()
+            process.wait(10)
 
 
 class _Metadata:
@@ -136,12 +165,11 @@ def difference(ours, theirs):
         if not wanted["values"] and (mine["dtype"], wanted["dtype"]) == ("bytes", "object"):
             continue  # bytes are objects in pandas, which shows in a column without rows
         for field in wanted:
-            if field == "item_bytes" and mine[field] is None:
-                continue
             if _key(mine[field]) != _key(wanted[field]):
                 return f"{wanted['name']!r}.{field}: {mine[field]!r}, MLflow {wanted[field]!r}"
-    if ours.get("frame") and ours["frame"] != theirs["frame"]:
-        return f"a frame with {ours['frame']}, MLflow {theirs['frame']}"
+    for field, mine in (ours.get("python") or {}).items():
+        if _key(mine) != _key(theirs[field]):
+            return f"in Python, {field}: {mine!r}, MLflow {theirs[field]!r}"
     return None
 
 
@@ -163,19 +191,22 @@ def _input_of(data):
             "kind": "table",
             "n_rows": len(data),
             "columns": [_column_of(label, column) for label, column in zip(data.columns, columns)],
-            "frame": {
+            "details": {
                 "dtypes": [str(column.dtype) for column in columns],
                 "missing": [_missing_of(column) for column in columns],
                 "index": _index_of(data.index),
                 "labels": _index_of(data.columns),
             },
         }
-    if isinstance(data, np.ndarray):
-        return {"kind": "tensor", "tensors": [_tensor_of("", data)]}
-    if isinstance(data, dict) and all(isinstance(value, np.ndarray) for value in data.values()):
-        tensors = [_tensor_of(name, value) for name, value in data.items()]
-        return {"kind": "tensors", "tensors": tensors}
-    return {"kind": "other", "type": type(data).__name__}
+    kind = "tensor" if isinstance(data, np.ndarray) else "tensors"
+    arrays = {"": data} if kind == "tensor" else data
+    if not isinstance(arrays, dict) or not all(isinstance(a, np.ndarray) for a in arrays.values()):
+        return {"kind": "other", "type": type(data).__name__}
+    return {
+        "kind": kind,
+        "tensors": [_tensor_of(name, array) for name, array in arrays.items()],
+        "details": [[str(array.dtype), array.flags.writeable] for array in arrays.values()],
+    }
 
 
 def _missing_of(column):
@@ -187,59 +218,12 @@ def _index_of(index):
     return [type(index).__name__, str(index.dtype), index.name, list(map(repr, index.tolist()))]
 
 
-def _item_bytes(tensor):
-    """Of the array that a Python model would get; None where it is given the body instead."""
-    if tensor["is_wide"]:
-        return None
-    values = tensor["values"]
-    if tensor["dtype"] == "bytes":
-        return np.array(list(map(bytes.fromhex, values)), dtype="S").itemsize
-    if tensor["dtype"] == "str":
-        return np.array(values, dtype="U").itemsize
-    return np.dtype(tensor["dtype"]).itemsize
-
-
-def _with_frame(answer):
-    """What a Python model would get of a decoded table, where it is not given the body instead:
-    "frame" as _input_of has it."""
-    if answer.get("kind") != "table" or answer["is_odd"]:
-        return answer
-    columns, index = answer["columns"], answer["index"]
-    if any(column["dtype"] == "object" for column in columns):
-        return answer
-    dtypes = [_pandas_dtype(column) for column in columns]
-    labels = [c["name"] if c["is_named"] else int(c["name"]) for c in columns]
-    rows = pd.RangeIndex(answer["n_rows"])
-    if index:
-        rows = pd.Index(index["values"], dtype=_pandas_dtype(index))
-    answer["frame"] = {
-        "dtypes": dtypes,
-        "missing": [
-            ["nan"] * column["values"].count(None) if dtype == "object" else []
-            for column, dtype in zip(columns, dtypes)
-        ],
-        "index": _index_of(rows),
-        # Labels that no two columns share become those of a dict.
-        "labels": _index_of(
-            pd.DataFrame({label: () for label in labels}).columns
-            if len(set(labels)) == len(labels)
-            else pd.Index(labels)
-        ),
-    }
-    return answer
-
-
-def _pandas_dtype(column):
-    is_object = column["is_object"] or column["dtype"] == "bytes"
-    return "object" if is_object else column["dtype"]
-
-
 def _column_of(label, series):
     is_named = isinstance(label, str)
     dtype = str(series.dtype)
     values = series.tolist()
     if dtype == "str" or (dtype == "object" and _all(values, str)):
-        # Which of both it is says the frame.
+        # Which of both it is say the details.
         dtype = "str"
         values = [None if _is_missing(value) else value for value in values]
     elif dtype == "object" and _all(values, bytes):
@@ -272,7 +256,6 @@ def _tensor_of(label, array):
         "dtype": dtype,
         "shape": list(array.shape),
         "values": values,
-        "item_bytes": array.dtype.itemsize,
     }
 
 

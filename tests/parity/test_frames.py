@@ -399,7 +399,7 @@ def test_bare_records(tool):
     """A list of records by itself is dataframe_records here, and 400 in MLflow."""
     rows = '[{"a": 1.5}, {"a": null}]'
     bare, records = tool.ask(rows, MUTATED), tool.ask(f'{{"dataframe_records": {rows}}}', MUTATED)
-    assert decoder.difference(bare, records) is None
+    assert decoder.difference(bare, {**records, **records["python"]}) is None
 
 
 @pytest.mark.parametrize(

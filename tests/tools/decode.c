@@ -63,9 +63,8 @@ static void write_value(mr_dtype dtype, const void *values, int64_t i, struct mr
 static void write_column(const struct mr_column *column, struct mr_buf *out) {
     mr_buf_text(out, "{\"name\": ");
     mr_json_encode_string(column->name, out);
-    mr_buf_format(out, ", \"is_named\": %s, \"dtype\": \"%s\", \"is_object\": %s, \"values\": [",
-                  column->is_named ? "true" : "false", mr_dtype_name(column->dtype),
-                  column->is_object ? "true" : "false");
+    mr_buf_format(out, ", \"is_named\": %s, \"dtype\": \"%s\", \"values\": [",
+                  column->is_named ? "true" : "false", mr_dtype_name(column->dtype));
     for (int64_t i = 0; i < column->n_rows; i++) {
         if (i) mr_buf_text(out, ", ");
         if (column->dtype == MR_STRING || column->dtype == MR_BINARY) {
@@ -92,9 +91,8 @@ static void write_column(const struct mr_column *column, struct mr_buf *out) {
 static void write_tensor(const struct mr_tensor *tensor, struct mr_buf *out) {
     mr_buf_text(out, "{\"name\": ");
     mr_json_encode_string(tensor->name, out);
-    mr_buf_format(out, ", \"is_named\": %s, \"is_wide\": %s, \"dtype\": \"%s\", \"shape\": [",
-                  tensor->is_numbered ? "false" : "true", tensor->is_wide ? "true" : "false",
-                  mr_dtype_name(tensor->dtype));
+    mr_buf_format(out, ", \"is_named\": %s, \"dtype\": \"%s\", \"shape\": [",
+                  tensor->is_numbered ? "false" : "true", mr_dtype_name(tensor->dtype));
     for (size_t i = 0; i < tensor->n_dims; i++) {
         if (i) mr_buf_text(out, ", ");
         mr_buf_int(out, tensor->shape[i]);
@@ -116,13 +114,7 @@ static void write_input(const struct mr_input *input, struct mr_buf *out) {
             if (i) mr_buf_text(out, ", ");
             write_column(&input->table.columns[i], out);
         }
-        mr_buf_text(out, "], \"index\": ");
-        if (input->table.index) {
-            write_column(input->table.index, out);
-        } else {
-            mr_buf_text(out, "null");
-        }
-        mr_buf_format(out, ", \"is_odd\": %s", input->table.odd_labels ? "true" : "false");
+        mr_buf_char(out, ']');
     } else if (input->kind != MR_INPUT_RAW) {
         mr_buf_text(out, ", \"tensors\": [");
         for (size_t i = 0; i < input->n_tensors; i++) {
