@@ -1,0 +1,175 @@
+#include "loader/json.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <yyjson.h>
+
+#include "base/number.h"
+
+#define MAX_DEPTH 64 /* a model of XGBoost has 8 */
+
+struct converter {
+    struct mr_arena *arena;
+    struct mr_error *err;
+    unsigned depth;
+};
+
+static mr_status convert(struct converter *c, yyjson_val *from, struct mr_object *out);
+
+static mr_status copy_text(struct converter *c, yyjson_val *from, struct mr_str *out) {
+    struct mr_str text = {yyjson_get_str(from), yyjson_get_len(from)};
+    const char *copy = mr_arena_strdup(c->arena, text);
+    if (!copy) return mr_arena_fail(c->arena, c->err);
+    *out = (struct mr_str){copy, text.size};
+    return MR_OK;
+}
+
+/* Numbers ----------------------------------------------------------------------------------- */
+
+static bool is_between_floats(double value) {
+    float rounded = (float)value;
+    double error = fabs(value - (double)rounded);
+    float other = nextafterf(rounded, value > (double)rounded ? INFINITY : -INFINITY);
+    return error > 0 && error == fabs((double)other - value);
+}
+
+/* yyjson was told to leave numbers as their text, which a NUL follows. */
+static double read_real(yyjson_val *from) {
+    struct mr_str text = {yyjson_get_raw(from), yyjson_get_len(from)};
+    double value = 0;
+    mr_float_parse(text, &value);
+    if (!is_between_floats(value)) return value;
+    float rounded = strtof(text.data, NULL);
+    return rounded == (float)value ? value : nextafter(value, (double)rounded);
+}
+
+static bool read_integer(yyjson_val *from, int64_t *out) {
+    struct mr_str text = {yyjson_get_raw(from), yyjson_get_len(from)};
+    bool is_big;
+    return mr_int_parse(text, out, &is_big) && !is_big;
+}
+
+static void convert_number(yyjson_val *from, struct mr_object *out) {
+    out->kind = MR_OBJECT_INT;
+    if (read_integer(from, &out->integer)) return;
+    out->kind = MR_OBJECT_FLOAT;
+    out->real = read_real(from);
+}
+
+/* Containers -------------------------------------------------------------------------------- */
+
+static mr_status convert_numbers(struct converter *c, yyjson_val *from, struct mr_object *out) {
+    size_t n = yyjson_arr_size(from);
+    union {
+        int64_t integer;
+        double real;
+    } *values = mr_arena_array(c->arena, n, sizeof(*values));
+    int64_t *shape = mr_arena_array(c->arena, 1, sizeof(*shape));
+    if (!values || !shape) return mr_arena_fail(c->arena, c->err);
+    *shape = (int64_t)n;
+    size_t i, max;
+    yyjson_val *item;
+    bool is_integer = true;
+    yyjson_arr_foreach(from, i, max, item) {
+        is_integer = read_integer(item, &values[i].integer);
+        if (!is_integer) break;
+    }
+    if (!is_integer) {
+        yyjson_arr_foreach(from, i, max, item) values[i].real = read_real(item);
+    }
+    out->kind = MR_OBJECT_ARRAY;
+    out->array = (struct mr_ndarray){.is_known = true,
+                                     .dtype = is_integer ? MR_INT64 : MR_FLOAT64,
+                                     .n_dims = 1,
+                                     .shape = shape,
+                                     .n_values = (int64_t)n,
+                                     .values = values};
+    return MR_OK;
+}
+
+static bool are_numbers(yyjson_val *array) {
+    size_t i, max;
+    yyjson_val *item;
+    yyjson_arr_foreach(array, i, max, item) {
+        if (!yyjson_is_raw(item)) return false;
+    }
+    return yyjson_arr_size(array) > 0;
+}
+
+static mr_status convert_array(struct converter *c, yyjson_val *from, struct mr_object *out) {
+    if (are_numbers(from)) return convert_numbers(c, from, out);
+    size_t n = yyjson_arr_size(from);
+    struct mr_object *objects = mr_arena_zalloc(c->arena, n * sizeof(*objects));
+    const struct mr_object **items = mr_arena_array(c->arena, n, sizeof(*items));
+    if (!objects || !items) return mr_arena_fail(c->arena, c->err);
+    size_t i, max;
+    yyjson_val *item;
+    yyjson_arr_foreach(from, i, max, item) {
+        MR_TRY(convert(c, item, &objects[i]));
+        items[i] = &objects[i];
+    }
+    out->kind = MR_OBJECT_LIST;
+    out->list = (struct mr_object_list){n, items};
+    return MR_OK;
+}
+
+static mr_status convert_object(struct converter *c, yyjson_val *from, struct mr_object *out) {
+    size_t n = yyjson_obj_size(from);
+    struct mr_object *objects = mr_arena_zalloc(c->arena, 2 * n * sizeof(*objects));
+    const struct mr_object **items = mr_arena_array(c->arena, 2 * n, sizeof(*items));
+    if (!objects || !items) return mr_arena_fail(c->arena, c->err);
+    size_t i, max;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(from, i, max, key, value) {
+        objects[i].kind = MR_OBJECT_STR;
+        MR_TRY(copy_text(c, key, &objects[i].text));
+        MR_TRY(convert(c, value, &objects[n + i]));
+        items[i] = &objects[i];
+        items[n + i] = &objects[n + i];
+    }
+    out->kind = MR_OBJECT_DICT;
+    out->dict = (struct mr_object_dict){n, items, items + n};
+    return MR_OK;
+}
+
+static mr_status convert_nested(struct converter *c, yyjson_val *from, struct mr_object *out) {
+    if (c->depth == MAX_DEPTH) return mr_fail(c->err, MR_E_FORMAT, "JSON nested too deeply");
+    c->depth++;
+    mr_status status = yyjson_is_arr(from) ? convert_array(c, from, out)
+                                           : convert_object(c, from, out);
+    c->depth--;
+    return status;
+}
+
+static mr_status convert(struct converter *c, yyjson_val *from, struct mr_object *out) {
+    switch (yyjson_get_type(from)) {
+    case YYJSON_TYPE_RAW: convert_number(from, out); return MR_OK;
+    case YYJSON_TYPE_BOOL:
+        out->kind = MR_OBJECT_BOOL;
+        out->boolean = yyjson_get_bool(from);
+        return MR_OK;
+    case YYJSON_TYPE_STR: out->kind = MR_OBJECT_STR; return copy_text(c, from, &out->text);
+    case YYJSON_TYPE_ARR:
+    case YYJSON_TYPE_OBJ: return convert_nested(c, from, out);
+    default: out->kind = MR_OBJECT_NONE; return MR_OK;
+    }
+}
+
+mr_status mr_json_object_parse(struct mr_str file, struct mr_arena *arena,
+                               const struct mr_object **out, struct mr_error *err) {
+    struct mr_object *root = mr_arena_zalloc(arena, sizeof(*root));
+    if (!root) return mr_arena_fail(arena, err);
+    yyjson_read_err why;
+    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)file.data, file.size,
+                                       YYJSON_READ_NUMBER_AS_RAW | YYJSON_READ_ALLOW_INF_AND_NAN,
+                                       NULL, &why);
+    if (!doc && why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION) {
+        return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
+    }
+    if (!doc) return mr_fail(err, MR_E_FORMAT, "JSON, byte %zu: %s", why.pos, why.msg);
+    struct converter c = {arena, err, 0};
+    mr_status status = convert(&c, yyjson_doc_get_root(doc), root);
+    yyjson_doc_free(doc);
+    if (status == MR_OK) *out = root;
+    return status;
+}

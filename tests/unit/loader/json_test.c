@@ -1,0 +1,81 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "arena_fixture.h"
+#include "loader/json.h"
+
+static const struct mr_object *parse(const char *text) {
+    const struct mr_object *root = NULL;
+    assert_int_equal(mr_json_object_parse(mr_str_from(text), arena, &root, NULL), MR_OK);
+    return root;
+}
+
+static void test_values(void **state) {
+    (void)state;
+    const struct mr_object *root = parse(
+        "{\"a\": null, \"b\": true, \"c\": -7, \"d\": 5E-1, \"e\": \"x\\u00e9\", \"f\": [true], "
+        "\"g\": 99999999999999999999, \"h\": NaN, \"i\": [], \"j\": {}}");
+    assert_int_equal(mr_object_item(root, "a")->kind, MR_OBJECT_NONE);
+    assert_true(mr_object_item(root, "b")->boolean);
+    assert_int_equal(mr_object_item(root, "c")->integer, -7);
+    assert_true(mr_object_item(root, "d")->real == 0.5);
+    assert_true(mr_object_is_str(mr_object_item(root, "e"), "x\xc3\xa9"));
+    assert_int_equal(mr_object_item(root, "f")->list.n, 1);
+    assert_true(mr_object_item(root, "g")->real == 1e20);
+    assert_true(isnan(mr_object_item(root, "h")->real));
+    assert_int_equal(mr_object_item(root, "i")->kind, MR_OBJECT_LIST);
+    assert_int_equal(mr_object_item(root, "j")->dict.n, 0);
+}
+
+static void test_numbers(void **state) {
+    (void)state;
+    const struct mr_ndarray *integers = &parse("[1, -2, 9223372036854775807]")->array;
+    assert_int_equal(integers->dtype, MR_INT64);
+    assert_int_equal(integers->n_values, 3);
+    assert_int_equal(((const int64_t *)integers->values)[2], INT64_MAX);
+    const struct mr_ndarray *reals = &parse("[1, 2.5, -Infinity, 9223372036854775808]")->array;
+    assert_int_equal(reals->dtype, MR_FLOAT64);
+    const double *values = reals->values;
+    assert_true(values[0] == 1 && values[1] == 2.5 && values[3] == 9223372036854775808.0);
+    assert_true(isinf(values[2]) && values[2] < 0);
+}
+
+/* The double nearest to the text is midway between two floats, the text is not. */
+static void test_rounding_to_float(void **state) {
+    (void)state;
+    assert_true((float)parse("1.00000005960464477540")->real == nextafterf(1, 2));
+    assert_true((float)parse("1.00000005960464477539")->real == 1.0F);
+    assert_true(parse("1.000000059604644775390625")->real == 1.000000059604644775390625);
+    assert_true((float)parse("1.000000178813934326171874")->real == nextafterf(1, 2));
+}
+
+static void test_malformed(void **state) {
+    (void)state;
+    struct mr_error err = {0};
+    const struct mr_object *root;
+    assert_int_equal(mr_json_object_parse(mr_str_from("{\"a\": }"), arena, &root, &err),
+                     MR_E_FORMAT);
+    assert_int_equal(strncmp(err.message, "JSON, byte 6: ", 14), 0);
+    char nested[200];
+    memset(nested, '[', 100);
+    memset(nested + 100, ']', 100);
+    assert_int_equal(mr_json_object_parse((struct mr_str){nested, 200}, arena, &root, &err),
+                     MR_E_FORMAT);
+    assert_string_equal(err.message, "JSON nested too deeply");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_rounding_to_float),
+        cmocka_unit_test(test_malformed),
+    };
+    return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
+}
