@@ -5,10 +5,12 @@
 
 #include "engine/linear/linear.h"
 #include "engine/pyproc/pyproc.h"
+#include "engine/tree/tree.h"
 
 /* Adding an engine is one line here and a folder. */
 static const struct mr_engine_ops *const engines[] = {
     &mr_linear_engine,
+    &mr_tree_engine,
     &mr_python_engine,
 };
 

@@ -92,6 +92,11 @@ static mr_status read_flavors(yaml_document_t *doc, yaml_node_t *root, struct mr
     yaml_node_t *sklearn = child(doc, flavors, "sklearn");
     MR_TRY(read_text(doc, sklearn, "serialization_format", arena, &out->serialization_format, err));
     if (out->serialization_format.size == 0) out->serialization_format = mr_str_from("pickle");
+    static const char *const classed[] = {"xgboost", "lightgbm"};
+    for (size_t i = 0; i < 2 && out->model_class.size == 0; i++) {
+        MR_TRY(read_text(doc, child(doc, flavors, classed[i]), "model_class", arena,
+                         &out->model_class, err));
+    }
     return MR_OK;
 }
 

@@ -18,6 +18,8 @@ struct mr_mlmodel {
     struct mr_str predict_fn;    /* "predict" when absent */
     /* flavors.sklearn */
     struct mr_str serialization_format; /* "pickle" when absent, as in mlflow/sklearn */
+    /* flavors.xgboost, flavors.lightgbm */
+    struct mr_str model_class; /* size 0 when absent */
     /* signature: JSON texts */
     struct mr_str inputs_json;
     struct mr_str outputs_json;

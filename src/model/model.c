@@ -89,6 +89,7 @@ mr_status mr_model_find_engine(struct mr_model *model, const struct mr_engine_op
         .path = model->path,
         .data_path = mlmodel->data.size ? data_path.data : NULL,
         .serialization_format = mlmodel->serialization_format,
+        .model_class = mlmodel->model_class,
         .predict_fn = mlmodel->predict_fn,
         .signature = &model->signature,
         .options = options,

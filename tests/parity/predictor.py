@@ -25,11 +25,14 @@ class Refused(Exception):
 class Predictor:
     """A running tool_predict with one model in it."""
 
-    def __init__(self, folder, build=None):
+    def __init__(self, folder, build=None, env=None):
         build = pathlib.Path(build or os.environ.get("MLRACE_BUILD") or ROOT / "build")
         self._path = folder / "model.skops"
         self._process = subprocess.Popen(
-            [build / "tool_predict"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [build / "tool_predict"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **(env or {})},
         )
 
     def load(self, estimator, method="predict"):
@@ -46,9 +49,9 @@ class Predictor:
         }
         return self._ask({"load": {**source, **options}})
 
-    def predict(self, x):
+    def predict(self, x, params=None):
         """x: DataFrame, array, dict of arrays, or bytes (a body that only Python can type)."""
-        answer = self._ask(request_of(x))
+        answer = self._ask({**request_of(x), "params": params or {}})
         dtype = object if answer["dtype"] == "str" else answer["dtype"]
         return np.array(answer["values"], dtype=dtype).reshape(answer["shape"])
 

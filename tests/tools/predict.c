@@ -1,12 +1,13 @@
 /* Loads model files and predicts: how the Python tests compare engines with the original libraries.
  *
  * Reads a JSON object a line and writes one a line.
- * {"load": {"flavor", "data_path", "serialization_format", "predict_fn", "nested": bool}}
+ * {"load": {"flavor", "data_path", "serialization_format", "model_class", "predict_fn",
+ *           "nested": bool, "params": the signature's, as the text in MLmodel}}
  *     replaces the model; answers {"engine", "reason", "description"}
  * {"table": {"n_rows", "columns": [{"name", "is_named", "dtype", "values"}]}}
  *     a null among the values is a missing one
  * {"tensor": {"dtype", "shape", "values"}}, {"tensors": [the same, ...]}, {"raw": reason}
- *     answers {"dtype", "shape", "values"}
+ *     answers {"dtype", "shape", "values"}; with {"params": {name: value}} beside it
  * {"bench": seconds, and an input as above}
  *     answers {"calls", "ns_per_call", "best_ns_per_call"}
  * Everything that fails answers {"error_code", "message"}. */
@@ -170,10 +171,27 @@ static mr_status read_tensor(yyjson_val *json, struct mr_arena *arena, struct mr
     return fill(out->dtype, cells, (size_t)out->n_values, arena, &out->values, err);
 }
 
+static mr_status read_params(yyjson_val *json, struct mr_arena *arena, struct mr_params *out,
+                             struct mr_error *err) {
+    struct mr_param *items = mr_arena_array(arena, yyjson_obj_size(json), sizeof(*items));
+    if (!items) return mr_arena_fail(arena, err);
+    size_t i, n;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(json, i, n, key, value) {
+        char *text = yyjson_val_write(value, 0, NULL);
+        items[i].name = text_of(key);
+        items[i].json = mr_str_from(text ? mr_arena_strdup(arena, mr_str_from(text)) : NULL);
+        free(text);
+    }
+    *out = (struct mr_params){.n = yyjson_obj_size(json), .items = items};
+    return MR_OK;
+}
+
 static mr_status read_input(yyjson_val *request, struct mr_arena *arena, struct mr_input *out,
                             struct mr_error *err) {
     yyjson_val *item, *list = yyjson_obj_get(request, "tensors");
     *out = (struct mr_input){.kind = MR_INPUT_TABLE};
+    MR_TRY(read_params(yyjson_obj_get(request, "params"), arena, &out->params, err));
     if ((item = yyjson_obj_get(request, "table"))) {
         return read_table(item, arena, &out->table, err);
     }
@@ -235,13 +253,17 @@ static void put_output(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct m
 
 static mr_status load(yyjson_val *request, struct mr_engine *engine, struct mr_arena *arena,
                       yyjson_mut_doc *doc, yyjson_mut_val *root, struct mr_error *err) {
-    struct mr_signature signature = {
-        .is_nested = yyjson_get_bool(yyjson_obj_get(request, "nested"))};
+    struct mr_signature signature;
+    const struct mr_str none = {0};
+    MR_TRY(mr_signature_read(none, none, text_of(yyjson_obj_get(request, "params")), arena,
+                             &signature, err));
+    signature.is_nested = yyjson_get_bool(yyjson_obj_get(request, "nested"));
     struct mr_model_source source = {
         .flavor = text_of(yyjson_obj_get(request, "flavor")),
         .path = ".",
         .data_path = yyjson_get_str(yyjson_obj_get(request, "data_path")),
         .serialization_format = text_of(yyjson_obj_get(request, "serialization_format")),
+        .model_class = text_of(yyjson_obj_get(request, "model_class")),
         .predict_fn = text_of(yyjson_obj_get(request, "predict_fn")),
         .signature = &signature,
     };

@@ -1,0 +1,225 @@
+/* xgboost/data.py (pandas_feature_info, pandas_transform_data, _from_numpy_array), xgboost/core.py
+ * (Booster._validate_features, Booster.inplace_predict, DMatrix.feature_names). */
+#include <math.h>
+
+#include "base/name_map.h"
+#include "engine/cell.h"
+#include "engine/xgboost/xgboost_int.h"
+
+/* Names ------------------------------------------------------------------------------------- */
+
+/* DMatrix refuses names that its text formats could not hold. */
+static mr_status check_name_characters(const struct mr_table *table, struct mr_error *err) {
+    for (size_t i = 0; i < table->n_cols; i++) {
+        struct mr_str name = table->columns[i].name;
+        for (size_t k = 0; k < name.size; k++) {
+            if (!strchr("[]<", name.data[k]) || name.data[k] == '\0') continue;
+            return mr_fail(err, MR_E_BAD_REQUEST,
+                           "column \"%.*s\": XGBoost takes no names with [, ] or <",
+                           MR_STR_ARGS(name));
+        }
+    }
+    return MR_OK;
+}
+
+static mr_status check_unique(const struct mr_table *table, struct mr_arena *arena,
+                              struct mr_error *err) {
+    struct mr_name_map names;
+    mr_name_map_init(&names, arena);
+    for (size_t i = 0; i < table->n_cols; i++) {
+        size_t index;
+        bool is_new = false;
+        MR_TRY(mr_name_map_add(&names, table->columns[i].name, &index, &is_new, err));
+        if (is_new) continue;
+        return mr_fail(err, MR_E_BAD_REQUEST,
+                       "two columns are called \"%.*s\"; names must be unique",
+                       MR_STR_ARGS(table->columns[i].name));
+    }
+    return MR_OK;
+}
+
+static mr_status check_names(const struct mr_xgb_model *model, const struct mr_table *table,
+                             struct mr_arena *arena, struct mr_error *err) {
+    if (model->n_names == 0) {
+        if (!mr_xgb_is_in_place(model)) MR_TRY(check_name_characters(table, err));
+        return check_unique(table, arena, err);
+    }
+    if (table->n_cols != model->n_names) {
+        return mr_fail(err, MR_E_BAD_REQUEST, "%s expects %zu columns, received %zu",
+                       model->class_name, model->n_names, table->n_cols);
+    }
+    for (size_t i = 0; i < model->n_names; i++) {
+        if (mr_str_equal(table->columns[i].name, model->names[i])) continue;
+        return mr_fail(
+            err, MR_E_BAD_REQUEST, "column %zu: %s expects the name \"%.*s\", received \"%.*s\"", i,
+            model->class_name, MR_STR_ARGS(model->names[i]), MR_STR_ARGS(table->columns[i].name));
+    }
+    return MR_OK;
+}
+
+/* Shape and dtypes -------------------------------------------------------------------------- */
+
+/* A DMatrix with fewer columns than the booster has features gets answers from XGBoost that differ
+ * for one row and for several: the features that it lacks count as missing only sometimes. */
+static mr_status check_width(const struct mr_xgb_model *model, int64_t n_cols,
+                             struct mr_error *err) {
+    if (n_cols == (int64_t)model->n_features) return MR_OK;
+    return mr_fail(err, MR_E_BAD_REQUEST, "%s expects %u columns, received %lld", model->class_name,
+                   model->n_features, (long long)n_cols);
+}
+
+static bool is_number(mr_dtype dtype) {
+    return dtype != MR_STRING && dtype != MR_BINARY && dtype != MR_DATETIME && dtype != MR_OBJECT;
+}
+
+static mr_status init_table(const struct mr_xgb_model *model, const struct mr_table *table,
+                            struct mr_arena *arena, struct mr_xgb_input *out,
+                            struct mr_error *err) {
+    MR_TRY(check_names(model, table, arena, err));
+    MR_TRY(check_width(model, (int64_t)table->n_cols, err));
+    for (size_t i = 0; i < table->n_cols; i++) {
+        const struct mr_column *column = &table->columns[i];
+        if (is_number(column->dtype)) continue;
+        return mr_fail(err, MR_E_BAD_REQUEST,
+                       "column \"%.*s\": XGBoost takes numbers and booleans, received %s",
+                       MR_STR_ARGS(column->name), mr_dtype_name(column->dtype));
+    }
+    *out = (struct mr_xgb_input){
+        .n_rows = table->n_rows, .n_cols = (uint32_t)table->n_cols, .columns = table->columns};
+    return MR_OK;
+}
+
+static mr_status init_tensor(const struct mr_xgb_model *model, const struct mr_tensor *tensor,
+                             struct mr_xgb_input *out, struct mr_error *err) {
+    bool is_in_place = mr_xgb_is_in_place(model);
+    /* A column on its own is a matrix to a model of one feature. */
+    bool is_column = tensor->n_dims == 1 && is_in_place && model->n_features == 1;
+    if (tensor->n_dims != 2 && !is_column) {
+        return mr_fail(err, MR_E_BAD_REQUEST,
+                       "%s expects an array of 2 dimensions, received one of %zu",
+                       model->class_name, tensor->n_dims);
+    }
+    if (!is_in_place && model->n_names) {
+        return mr_fail(err, MR_E_BAD_REQUEST,
+                       "%s expects columns with the names of its features, received an array",
+                       model->class_name);
+    }
+    int64_t n_cols = is_column ? 1 : tensor->shape[1];
+    MR_TRY(check_width(model, n_cols, err));
+    if (!is_number(tensor->dtype) && tensor->dtype != MR_OBJECT) {
+        return mr_fail(err, MR_E_BAD_REQUEST, "%s expects numbers, received an array of dtype %s",
+                       model->class_name, mr_dtype_name(tensor->dtype));
+    }
+    *out = (struct mr_xgb_input){
+        .n_rows = tensor->shape[0], .n_cols = (uint32_t)n_cols, .tensor = tensor};
+    return MR_OK;
+}
+
+/* Values ------------------------------------------------------------------------------------ */
+
+#define CONVERT(type)                                                                              \
+    do {                                                                                           \
+        const type *from = (const type *)values + start;                                           \
+        for (size_t i = 0; i < n; i++) out[i] = (float)from[i * stride];                           \
+        return true;                                                                               \
+    } while (0)
+
+/* Strided numbers to floats, each rounded once; false for dtypes that are read one by one. */
+static bool convert(mr_dtype dtype, const void *values, size_t start, size_t stride, size_t n,
+                    float *out) {
+    switch (dtype) {
+    case MR_FLOAT64: CONVERT(double);
+    case MR_FLOAT32: CONVERT(float);
+    case MR_INT64: CONVERT(int64_t);
+    case MR_INT32: CONVERT(int32_t);
+    case MR_BOOL:
+    case MR_UINT8: CONVERT(uint8_t);
+    case MR_INT8: CONVERT(int8_t);
+    case MR_INT16: CONVERT(int16_t);
+    case MR_UINT16: CONVERT(uint16_t);
+    case MR_UINT32: CONVERT(uint32_t);
+    case MR_UINT64: CONVERT(uint64_t);
+    default: return false;
+    }
+}
+
+static mr_status fail_cell(uint32_t feature, int64_t row, struct mr_error *err) {
+    return mr_fail(err, MR_E_BAD_REQUEST, "row %lld, column %u: XGBoost takes numbers only",
+                   (long long)row, feature);
+}
+
+static mr_status read_column(const struct mr_column *column, uint32_t feature, int64_t row,
+                             size_t n, float *out, struct mr_error *err) {
+    if (!column->validity && convert(column->dtype, column->values, (size_t)row, 1, n, out)) {
+        return MR_OK;
+    }
+    for (size_t i = 0; i < n; i++) {
+        double value;
+        if (!mr_cell_of_column(column, row + (int64_t)i, &value)) {
+            return fail_cell(feature, row + (int64_t)i, err);
+        }
+        out[i] = (float)value;
+    }
+    return MR_OK;
+}
+
+mr_status mr_xgb_input_read(const struct mr_xgb_input *input, uint32_t feature, int64_t row,
+                            size_t n, float *out, struct mr_error *err) {
+    if (input->columns) {
+        return read_column(&input->columns[feature], feature, row, n, out, err);
+    }
+    const struct mr_tensor *tensor = input->tensor;
+    size_t start = (size_t)row * input->n_cols + feature;
+    if (convert(tensor->dtype, tensor->values, start, input->n_cols, n, out)) return MR_OK;
+    for (size_t i = 0; i < n; i++) {
+        double value;
+        int64_t at = (int64_t)(start + i * input->n_cols);
+        if (!mr_cell_of_array(tensor->dtype, tensor->values, at, &value)) {
+            return fail_cell(feature, row + (int64_t)i, err);
+        }
+        out[i] = (float)value;
+    }
+    return MR_OK;
+}
+
+/* A DMatrix takes no infinities, nor what becomes one as float (src/data/data.cc, SparsePage::
+ * Push). */
+static mr_status check_finite(const struct mr_xgb_model *model, const struct mr_xgb_input *input,
+                              struct mr_error *err) {
+    float values[256];
+    const size_t n_at_once = sizeof(values) / sizeof(*values);
+    for (uint32_t feature = 0; feature < input->n_cols; feature++) {
+        for (int64_t row = 0; row < input->n_rows;) {
+            size_t n = (size_t)(input->n_rows - row);
+            if (n > n_at_once) n = n_at_once;
+            MR_TRY(mr_xgb_input_read(input, feature, row, n, values, err));
+            for (size_t i = 0; i < n; i++) {
+                if (!isinf(values[i])) continue;
+                return mr_fail(err, MR_E_BAD_REQUEST,
+                               "row %lld, column %u: %s takes no infinity, and no value too large "
+                               "for a float",
+                               (long long)row + (long long)i, feature, model->class_name);
+            }
+            row += (int64_t)n;
+        }
+    }
+    return MR_OK;
+}
+
+mr_status mr_xgb_input_init(const struct mr_xgb_model *model, const struct mr_input *input,
+                            struct mr_arena *arena, struct mr_xgb_input *out,
+                            struct mr_error *err) {
+    switch (input->kind) {
+    case MR_INPUT_TABLE: MR_TRY(init_table(model, &input->table, arena, out, err)); break;
+    case MR_INPUT_TENSOR: MR_TRY(init_tensor(model, &input->tensors[0], out, err)); break;
+    case MR_INPUT_TENSORS:
+        return mr_fail(err, MR_E_BAD_REQUEST,
+                       "%s expects a table or one array, received %zu named arrays",
+                       model->class_name, input->n_tensors);
+    default:
+        return mr_fail(err, MR_E_BAD_REQUEST,
+                       "%s expects a table or an array of numbers, received %s", model->class_name,
+                       input->raw_reason ? input->raw_reason : "something else");
+    }
+    return mr_xgb_is_in_place(model) ? MR_OK : check_finite(model, out, err);
+}

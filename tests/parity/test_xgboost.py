@@ -1,0 +1,544 @@
+"""XGBoost's models in the tree engine against XGBoost itself: random and trained models, random and
+odd inputs, every kernel that this processor has.
+
+Predictions and sums must be the same bits, leaves the same, labels and dtypes too, and whatever
+makes XGBoost raise must be refused.
+"""
+
+import json
+import os
+import pathlib
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other take their time
+
+import hypothesis.strategies as st
+import numpy as np
+import pandas as pd
+import pytest
+import xgboost as xgb
+from hypothesis import HealthCheck, given, settings
+from predictor import Predictor, Refused
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+FLAGS = pathlib.Path("/proc/cpuinfo").read_text()
+KERNELS = ["scalar"]
+
+# float32 values where a comparison, a conversion or a sum could go wrong.
+TINY, SMALLEST, LARGEST = 1.4e-45, 1.1754944e-38, 3.4028235e38
+SPECIAL = [0.0, -0.0, TINY, -TINY, SMALLEST, LARGEST, -LARGEST, 0.1, -0.1, 1.0, 16777216.0, 1e-35]
+PARAMS = json.dumps(
+    [
+        {"name": "output_margin", "default": False, "shape": None, "type": "boolean"},
+        {"name": "strict_shape", "default": False, "shape": None, "type": "boolean"},
+        {"name": "iteration_range", "default": [0, 0], "shape": [-1], "type": "long"},
+    ]
+)
+
+
+SLOW = settings(
+    max_examples=20,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@pytest.fixture(scope="module", params=KERNELS)
+def predictor(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    predictor = Predictor(folder, env={"MLRACE_TREE_KERNEL": request.param})
+    predictor.folder = folder
+    yield predictor
+    predictor.close()
+
+
+def load(predictor, model, suffix="ubj", **options):
+    """The engine with a model; says what `mlrace explain` says."""
+    path = predictor.folder / f"model.{suffix}"
+    model.save_model(path)
+    return predictor.load_file(
+        path,
+        flavor="mlflow.xgboost",
+        model_class=f"{type(model).__module__}.{type(model).__name__}",
+        **options,
+    )
+
+
+def predict(model, x, **params):
+    """As MLflow calls XGBoost (mlflow/xgboost/__init__.py, _wrapped_xgboost_model_predict_fn)."""
+    if isinstance(model, xgb.Booster):
+        return model.predict(xgb.DMatrix(x), validate_features=True, **params)
+    return model.predict(x, validate_features=True, **params)
+
+
+def reload(model, folder, suffix="ubj"):
+    """The model as MLflow gets it from its file."""
+    path = folder / f"reload.{suffix}"
+    model.save_model(path)
+    fresh = type(model)()
+    fresh.load_model(path)
+    return fresh
+
+
+def assert_same(predictor, model, x, **params):
+    """The same answer, to the bit, or a refusal where XGBoost raises."""
+    try:
+        want = predict(model, x, **params)
+    except Exception:
+        with pytest.raises(Refused):
+            predictor.predict(x, params)
+        return
+    got = predictor.predict(x, params)
+    assert got.dtype == want.dtype
+    assert got.shape == want.shape
+    if want.dtype == np.float32:
+        got, want = got.view(np.uint32), want.view(np.uint32)
+    np.testing.assert_array_equal(got, want)
+
+
+# Random models -------------------------------------------------------------------------------
+
+
+@st.composite
+def trees(draw, n_features, n_targets, thresholds, categories):
+    """A tree as XGBoost's JSON has it. Leaves are numbered in the order of their nodes."""
+    left, right, parent, feature, threshold, default = [-1], [-1], [2147483647], [0], [0.0], [0]
+    kinds = [0]
+    nodes, sizes, chosen = [], [], []
+    shape = draw(st.sampled_from(["bushy", "chain", "complete"]))
+    n_splits = draw(st.sampled_from([0, 1, 2, 5, 30, 31, 63, 64, 100, 300]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    leaves = [0]
+    for _ in range(n_splits):
+        if shape == "complete":
+            node = leaves.pop(0)
+        else:
+            node = leaves.pop(-1 if shape == "chain" else int(rng.integers(len(leaves))))
+        children = len(left), len(left) + 1
+        left[node], right[node] = children
+        feature[node] = int(rng.integers(n_features))
+        default[node] = int(rng.integers(2))
+        if categories and rng.random() < 0.3:
+            kinds[node] = 1
+            members = np.flatnonzero(rng.random(categories) < 0.5)
+            if rng.random() < 0.3 or not len(members):
+                members = rng.integers(categories, size=1)
+            nodes.append(node)
+            sizes.append(len(members))
+            chosen.append(members.tolist())
+        else:
+            threshold[node] = float(thresholds[rng.integers(len(thresholds))])
+        for child in children:
+            left.append(-1), right.append(-1), parent.append(node)
+            feature.append(0), threshold.append(0.0), default.append(0), kinds.append(0)
+            leaves.append(child)
+    n = len(left)
+    order = np.argsort(nodes, kind="stable").tolist()
+    starts = np.cumsum([0] + [sizes[i] for i in order])[:-1].tolist() if order else []
+    tree = {
+        "tree_param": {
+            "num_deleted": "0",
+            "num_feature": str(n_features),
+            "num_nodes": str(n),
+            "size_leaf_vector": str(n_targets),
+        },
+        "left_children": left,
+        "right_children": right,
+        "parents": parent,
+        "split_indices": feature,
+        "split_conditions": threshold,
+        "default_left": default,
+        "split_type": kinds,
+        "base_weights": [0.0] * (n * n_targets),
+        "loss_changes": [0.0] * n,
+        "sum_hessian": [1.0] * n,
+        "categories": [c for i in order for c in chosen[i]],
+        "categories_nodes": [nodes[i] for i in order],
+        "categories_segments": starts,
+        "categories_sizes": [sizes[i] for i in order],
+    }
+    values = rng.choice(LEAVES, size=(n, n_targets)).astype(np.float32)
+    if n_targets == 1:
+        for node in leaves:
+            threshold[node] = float(values[node, 0])
+    else:
+        tree["leaf_weights"] = values[sorted(leaves)].ravel().tolist()
+        for i, node in enumerate(sorted(leaves)):
+            right[node] = i
+    return tree
+
+
+LEAVES = np.concatenate([np.array(SPECIAL) * 1e-3, np.random.default_rng(0).normal(size=50)])
+
+
+def number_leaves(model):
+    """Makes the sum of a model tell the leaf of each of at most two trees."""
+    for t, tree in enumerate(model["learner"]["gradient_booster"]["model"]["trees"]):
+        for node, child in enumerate(tree["left_children"]):
+            if child == -1:
+                tree["split_conditions"][node] = float(node * 1024**t)
+
+
+@st.composite
+def models(draw, booster="gbtree", is_vector=False, categories=0):
+    n_features = draw(st.sampled_from([1, 2, 7, 40, 200]))
+    n_outputs = draw(st.sampled_from([2, 3]) if is_vector else st.sampled_from([1, 1, 3]))
+    n_thresholds = draw(st.sampled_from([3, 20, 2000]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    thresholds = np.concatenate([SPECIAL, rng.normal(size=n_thresholds).astype(np.float32)])
+    n_rounds = draw(st.sampled_from([1, 2, 9]))
+    n_trees = n_rounds if is_vector else n_rounds * n_outputs
+    all_trees = [
+        {**draw(trees(n_features, n_outputs if is_vector else 1, thresholds, categories)), "id": t}
+        for t in range(n_trees)
+    ]
+    gbtree = {
+        "name": "gbtree",
+        "model": {
+            "gbtree_model_param": {"num_trees": str(n_trees), "num_parallel_tree": "1"},
+            "iteration_indptr": list(range(0, n_trees + 1, n_trees // n_rounds)),
+            "tree_info": [0 if is_vector else t % n_outputs for t in range(n_trees)],
+            "trees": all_trees,
+        },
+    }
+    if booster == "dart":
+        weights = rng.random(n_trees).astype(np.float32).tolist()
+        gbtree = {"name": "dart", "gbtree": gbtree, "weight_drop": weights}
+    is_softmax = n_outputs == 3 and not is_vector
+    return {
+        "version": [3, 2, 0],
+        "learner": {
+            "attributes": {},
+            "feature_names": [],
+            "feature_types": [],
+            "learner_model_param": {
+                "base_score": draw(st.sampled_from(["5E-1", "[5E-1]", "[0]", "(1.25E-7)"])),
+                "boost_from_average": "1",
+                "num_class": str(n_outputs if is_softmax else 0),
+                "num_feature": str(n_features),
+                "num_target": str(n_outputs if is_vector else 1),
+            },
+            "gradient_booster": gbtree,
+            "objective": {
+                "name": "multi:softprob",
+                "softmax_multiclass_param": {"num_class": str(n_outputs)},
+            }
+            if is_softmax
+            else {"name": "reg:squarederror", "reg_loss_param": {"scale_pos_weight": "1"}},
+        },
+    }, thresholds
+
+
+def rows(rng, n_rows, n_features, thresholds, categories, is_finite=True):
+    """Thresholds hit exactly, their neighbours, special values, missing ones, categories."""
+    shape = (n_rows, n_features)
+    x = rng.choice(thresholds, size=shape).astype(np.float32)
+    with np.errstate(over="ignore"):
+        nearby = np.nextafter(x, rng.choice([-np.inf, np.inf], size=shape).astype(np.float32))
+    x = np.where(rng.random(shape) < 0.3, nearby, x)
+    odd = SPECIAL if is_finite else [*SPECIAL, np.inf, -np.inf]
+    x = np.where(rng.random(shape) < 0.1, rng.choice(odd, size=shape), x)
+    if categories:
+        codes = rng.integers(-2, categories + 40, size=shape) + rng.choice([0, 0, 0.5], size=shape)
+        x = np.where(rng.random(shape) < 0.6, codes, x)
+    x = np.where(rng.random(shape) < rng.choice([0, 0.1]), np.nan, x).astype(np.float32)
+    return np.where(np.isinf(x) & is_finite, 0, x)
+
+
+@pytest.mark.parametrize("kind", ["scalar", "vector", "dart", "category"])
+@SLOW
+@given(data=st.data())
+def test_random_models(predictor, kind, data):
+    categories = data.draw(st.sampled_from([3, 40, 300])) if kind == "category" else 0
+    booster = "dart" if kind == "dart" else "gbtree"
+    file, thresholds = data.draw(models(booster, kind == "vector", categories))
+    path = predictor.folder / "random.json"
+    path.write_text(json.dumps(file))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    n_features = int(file["learner"]["learner_model_param"]["num_feature"])
+    suffix = data.draw(st.sampled_from(["json", "ubj"]))
+    n_rows = data.draw(st.sampled_from([1, 2, 7, 9, 64, 65, 200]))
+    n_rounds = 0
+    for model in xgb.Booster(), xgb.XGBRegressor():
+        model.load_model(path)
+        load(predictor, model, suffix, params=PARAMS)
+        is_booster = isinstance(model, xgb.Booster)
+        x = rows(rng, n_rows, n_features, thresholds, categories, is_finite=is_booster)
+        assert_same(predictor, model, x, output_margin=True)
+        assert_same(predictor, model, x)
+        n_rounds = model.num_boosted_rounds() if is_booster else n_rounds
+        first = int(rng.integers(n_rounds))
+        end = int(rng.integers(first, n_rounds)) + 1
+        assert_same(predictor, model, x, output_margin=True, iteration_range=(first, end))
+
+
+@SLOW
+@given(data=st.data())
+def test_leaves(predictor, data):
+    file, thresholds = data.draw(models(categories=data.draw(st.sampled_from([0, 40]))))
+    booster = file["learner"]["gradient_booster"]["model"]
+    n_trees = min(2, len(booster["trees"]))
+    booster.update(
+        gbtree_model_param={"num_trees": str(n_trees), "num_parallel_tree": "1"},
+        iteration_indptr=list(range(n_trees + 1)),
+        tree_info=[0] * n_trees,
+        trees=booster["trees"][:n_trees],
+    )
+    file["learner"]["learner_model_param"].update(num_class="0", base_score="0")
+    file["learner"]["objective"] = {"name": "reg:squarederror"}
+    number_leaves(file)
+    path = predictor.folder / "leaves.json"
+    path.write_text(json.dumps(file))
+    model = xgb.Booster(model_file=path)
+    load(predictor, model)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    n_features = int(file["learner"]["learner_model_param"]["num_feature"])
+    for n_rows in 1, 100:
+        x = rows(rng, n_rows, n_features, thresholds, categories=40)
+        want = model.predict(xgb.DMatrix(x), pred_leaf=True).reshape(n_rows, n_trees)
+        got = predictor.predict(x).astype(int)
+        np.testing.assert_array_equal(got % 1024, want[:, 0])
+        if n_trees > 1:
+            np.testing.assert_array_equal(got // 1024, want[:, 1])
+
+
+# Trained models ------------------------------------------------------------------------------
+
+OBJECTIVES = {
+    "reg:squarederror": {},
+    "reg:squaredlogerror": {},
+    "reg:pseudohubererror": {},
+    "reg:absoluteerror": {},
+    "reg:quantileerror": {"quantile_alpha": [0.2, 0.7]},
+    "reg:logistic": {},
+    "reg:gamma": {},
+    "reg:tweedie": {},
+    "count:poisson": {},
+    "survival:cox": {},
+    "survival:aft": {},
+    "binary:logistic": {},
+    "binary:logitraw": {},
+    "binary:hinge": {},
+    "multi:softprob": {"num_class": 4},
+    "multi:softmax": {"num_class": 4},
+    "rank:pairwise": {},
+    "rank:ndcg": {},
+    "rank:map": {},
+}
+
+
+def make_data(n_rows=300, n_features=6, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n_rows, n_features)) * [1, 10, 1e-3, 1, 100, 1]
+    x[rng.random(x.shape) < 0.05] = np.nan
+    return x, np.abs(np.nan_to_num(x[:, 0]) + rng.normal(size=n_rows))
+
+
+def labels_for(objective, y):
+    if objective.startswith(("binary", "rank")) or objective == "reg:logistic":
+        return (y > 0.8).astype(float)
+    return np.minimum(y.astype(int), 3) if objective.startswith("multi") else y + 0.1
+
+
+@pytest.mark.parametrize("booster", ["gbtree", "dart", "gblinear"])
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_objectives(predictor, objective, booster):
+    if booster == "gblinear" and objective in ("reg:absoluteerror", "reg:quantileerror"):
+        return  # XGBoost does not train those
+    x, y = make_data()
+    y = labels_for(objective, y)
+    matrix = xgb.DMatrix(x, label=y)
+    if objective == "survival:aft":
+        matrix = xgb.DMatrix(x, label_lower_bound=y, label_upper_bound=y * 2)
+    if objective.startswith("rank"):
+        matrix.set_info(group=[50] * 6)
+    params = {"objective": objective, "booster": booster, "max_depth": 4, **OBJECTIVES[objective]}
+    params |= {"rate_drop": 0.4} if booster == "dart" else {}
+    model = xgb.train(params, matrix, 12)
+    for suffix in "ubj", "json":
+        fresh = reload(model, predictor.folder, suffix)
+        load(predictor, fresh, suffix, params=PARAMS)
+        for n_rows in 1, 5, 300:
+            for params in {}, {"output_margin": True}, {"strict_shape": True}:
+                assert_same(predictor, fresh, x[:n_rows], **params)
+
+
+WRAPPERS = [
+    (xgb.XGBClassifier, 2, {}),
+    (xgb.XGBClassifier, 4, {}),
+    (xgb.XGBClassifier, 4, {"objective": "multi:softmax"}),
+    (xgb.XGBClassifier, 2, {"objective": "binary:hinge"}),
+    (xgb.XGBClassifier, 2, {"objective": "binary:logitraw"}),
+    (xgb.XGBClassifier, 2, {"booster": "gblinear"}),
+    (xgb.XGBClassifier, 3, {"booster": "dart", "rate_drop": 0.5}),
+    (xgb.XGBRFClassifier, 3, {}),
+    (xgb.XGBRegressor, 0, {}),
+    (xgb.XGBRegressor, 0, {"booster": "gblinear"}),
+    (xgb.XGBRegressor, 0, {"booster": "dart", "rate_drop": 0.5}),
+    (xgb.XGBRegressor, 0, {"objective": "count:poisson", "base_score": 0.3}),
+    (xgb.XGBRegressor, 0, {"num_parallel_tree": 3, "subsample": 0.5}),
+    (xgb.XGBRegressor, 0, {"early_stopping_rounds": 2, "n_estimators": 60}),
+    (xgb.XGBRegressor, -2, {}),
+    (xgb.XGBRegressor, -2, {"multi_strategy": "multi_output_tree"}),
+    (xgb.XGBClassifier, -2, {}),
+    (xgb.XGBRFRegressor, 0, {}),
+    (xgb.XGBRanker, 0, {}),
+]
+
+
+@pytest.mark.parametrize("wrapper, n_classes, params", WRAPPERS)
+def test_wrappers(predictor, wrapper, n_classes, params):
+    """n_classes: 0 for numbers, negative for several outputs."""
+    x, y = make_data()
+    params = {"n_estimators": 9, "max_depth": 5, **params}
+    fit = {}
+    if wrapper is xgb.XGBRanker:
+        y, fit = (y > 1).astype(int), {"group": [100, 100, 100]}
+    elif n_classes > 0:
+        y = np.digitize(y, np.quantile(y, np.linspace(0, 1, n_classes + 1)[1:-1]))
+    elif n_classes < 0:
+        y = np.stack([y, -y], axis=1)
+        y = (y > y.mean(axis=0)).astype(int) if wrapper is xgb.XGBClassifier else y
+    if "early_stopping_rounds" in params:
+        fit = {"eval_set": [(x[200:], y[200:])], "verbose": False}
+        x, y = x[:200], y[:200]
+    model = reload(wrapper(**params).fit(x, y, **fit), predictor.folder)
+    for options in {}, {"params": PARAMS}:
+        load(predictor, model, **options)
+        for n_rows in 0, 1, 5, 200:
+            assert_same(predictor, model, x[:n_rows])
+            assert_same(predictor, model, x[:n_rows].astype(np.float32))
+    assert_same(predictor, model, x, output_margin=True)
+    for bounds in (0, 0), (0, 1), (0, 3), (2, 5), (3, 3), (3, 2), (0, 999):
+        if model.booster != "dart" or bounds != (3, 3):
+            assert_same(predictor, model, x[:5], iteration_range=bounds)
+    if model.booster == "dart":
+        with pytest.raises(Refused):  # XGBoost answers what its memory happens to hold
+            predictor.predict(x[:5], {"iteration_range": (3, 3)})
+    if model.booster != "gblinear":
+        with pytest.raises(Refused):  # XGBoost reads outside of its memory
+            predictor.predict(x[:5], {"iteration_range": (-1, 2)})
+
+
+@pytest.mark.parametrize("max_cat_to_onehot", [1, 100])
+def test_categories(predictor, max_cat_to_onehot):
+    x, y = make_data()
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"a": x[:, 0], "b": rng.integers(0, 40, 300), "c": rng.integers(0, 3, 300)})
+    typed = frame.astype({"b": "category", "c": "category"})
+    params = {"max_cat_to_onehot": max_cat_to_onehot, "max_depth": 6}
+    model = xgb.train(params, xgb.DMatrix(typed, y, enable_categorical=True), 10)
+    model = reload(model, predictor.folder)
+    load(predictor, model)
+    assert_same(predictor, model, frame)
+    assert_same(predictor, model, frame.assign(b=frame.b + 0.5, c=-frame.c.astype(float)))
+    assert_same(predictor, model, frame.assign(b=1e9, c=np.nan))
+
+
+# Inputs --------------------------------------------------------------------------------------
+
+
+def odd_inputs():
+    """Inputs that XGBoost takes, and such that make it raise."""
+    x = np.array([[1.5, -2, 3], [0.25, 4, np.nan]])
+    good = pd.DataFrame(x, columns=list("abc"))
+    yield "frame", good
+    yield "no rows", good[:0]
+    yield "infinite", good.replace(1.5, np.inf)
+    yield "too large", good.replace(1.5, -1e300)
+    yield "a column more", good.assign(d=1.0)
+    yield "another order", good[["b", "a", "c"]]
+    yield "numbered", pd.DataFrame(x)
+    yield "two alike", pd.DataFrame(x, columns=list("aac"))
+    yield "bracket", pd.DataFrame(x, columns=["a[", "b", "c"])
+    yield "integers", good.assign(a=[2**60 + 1, -7], b=np.array([3, 4], np.int32))
+    yield "booleans", good.assign(a=[True, False])
+    yield "narrow", good.astype(np.float32)
+    yield "texts", good.assign(a=["1", "2"])
+    yield "objects", good.assign(a=pd.Series([1.0, None], dtype=object))
+    yield "dates", good.assign(a=pd.to_datetime([1, 2]))
+    yield "array", x
+    yield "no row", x[:0]
+    yield "infinite array", np.where(x == 1.5, np.inf, x)
+    yield "wide array", np.hstack([x, x])
+    yield "one dimension", x[0]
+    yield "three dimensions", x[None]
+    yield "integer array", x[:1].astype(np.int64) + 2**40
+    yield "unsigned array", x[:1].astype(np.uint8)
+    yield "boolean array", x > 1
+    yield "half array", x.astype(np.float16)
+    yield "object array", np.array([[None, True, 2.5], [7, "1e3", 1]], dtype=object)
+    yield "object array of words", np.array([["x", 1, 2]], dtype=object)
+    yield "texts array", x.astype(str)
+    yield "dates array", x[:1].astype("datetime64[ns]")
+    yield "dict", {"a": x[:, 0], "b": x[:, 1], "c": x[:, 2]}
+
+
+@pytest.mark.parametrize("x", [pytest.param(x, id=name) for name, x in odd_inputs()])
+@pytest.mark.parametrize("has_names", [True, False])
+@pytest.mark.parametrize("booster", ["gbtree", "gblinear"])
+@pytest.mark.parametrize("wrapper", [xgb.Booster, xgb.XGBRegressor])
+def test_inputs(predictor, wrapper, booster, has_names, x):
+    features, y = make_data(n_features=6)
+    features = pd.DataFrame(features[:, :3], columns=list("abc"))
+    if not has_names:
+        features = features.to_numpy()
+    if wrapper is xgb.Booster:
+        model = xgb.train({"booster": booster}, xgb.DMatrix(features, y), 5)
+    else:
+        model = wrapper(booster=booster, n_estimators=5).fit(features, y)
+    model = reload(model, predictor.folder)
+    load(predictor, model)
+    assert_same(predictor, model, x)
+
+
+@pytest.mark.parametrize("wrapper", [xgb.Booster, xgb.XGBRegressor])
+def test_fewer_columns(predictor, wrapper):
+    """XGBoost takes them for a booster without names, and answers one row otherwise than several."""
+    x, y = make_data()
+    if wrapper is xgb.Booster:
+        model = xgb.train({}, xgb.DMatrix(x, y), 5)
+    else:
+        model = wrapper(n_estimators=5).fit(x, y)
+    load(predictor, model)
+    with pytest.raises(Refused):
+        predictor.predict(x[:, :2])
+
+
+def test_one_feature(predictor):
+    x, y = make_data()
+    model = reload(xgb.XGBRegressor(n_estimators=5).fit(x[:, :1], y), predictor.folder)
+    load(predictor, model)
+    assert_same(predictor, model, x[:9, 0])
+    assert_same(predictor, model, x[:9, :1])
+
+
+# What is refused -----------------------------------------------------------------------------
+
+
+def test_refused_params(predictor):
+    x, y = make_data()
+    booster = xgb.train({}, xgb.DMatrix(x, y), 2)
+    wrapper = xgb.XGBRegressor(n_estimators=2).fit(x, y)
+    leaf = json.dumps([{"name": "pred_leaf", "default": False, "shape": None, "type": "boolean"}])
+    with pytest.raises(Refused, match="pred_leaf"):
+        load(predictor, booster, params=leaf)
+    load(predictor, wrapper, params=leaf)  # no argument of the wrapper's predict: ignored
+    assert_same(predictor, wrapper, x)
+
+
+def test_refused_files(predictor):
+    x, y = make_data()
+    wrapper = xgb.XGBRegressor(n_estimators=2).fit(x, y)
+    path = predictor.folder / "model.ubj"
+    wrapper.save_model(path)
+    options = {"flavor": "mlflow.xgboost"}
+    with pytest.raises(Refused, match="XGBModel"):
+        predictor.load_file(path, model_class="xgboost.sklearn.XGBModel", **options)
+    with pytest.raises(Refused, match="regressor"):
+        predictor.load_file(path, model_class="xgboost.sklearn.XGBClassifier", **options)
+    model = json.loads(wrapper.get_booster().save_raw("json"))
+    model["learner"]["objective"]["name"] = "reg:new"
+    path = predictor.folder / "model.json"
+    path.write_text(json.dumps(model))
+    with pytest.raises(Refused, match="reg:new"):
+        predictor.load_file(path, **options)
