@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include "cli/cli.h"
 #include "cli/engine_options.h"
 #include "cli/python.h"
+#include "engine/pyproc/command.h"
 #include "model/model.h"
 
 static const char help[] =
@@ -84,52 +84,18 @@ static int read_config(int argc, char **argv, struct config *config) {
     return config->model_uri ? 0 : mr_cli_usage("prepare-env", "a model is needed: -m MODEL");
 }
 
-/* PYTHONPATH leads to the package first, then to where it led before. */
-static mr_status set_python_path(struct mr_error *err) {
-    char package[PATH_MAX];
-    MR_TRY(mr_python_find_package(package, err));
-    const char *before = getenv("PYTHONPATH");
-    size_t size = strlen(package) + (before ? strlen(before) : 0) + 2;
-    char *path = malloc(size);
-    int failed = -1;
-    if (path) {
-        snprintf(path, size, "%s%s%s", package, before && *before ? ":" : "", before ? before : "");
-        failed = setenv("PYTHONPATH", path, 1);
-    }
-    free(path);
-    return failed ? mr_fail(err, MR_E_NO_MEMORY, "out of memory") : MR_OK;
-}
-
 /* Becomes Python; returns only when that fails. */
-static mr_status become_python(const char *model, const struct mr_python_options *python,
+static mr_status become_python(const struct mr_model *model, const struct config *config,
                                struct mr_error *err) {
-    char interpreter[PATH_MAX];
+    char interpreter[PATH_MAX], package[PATH_MAX];
     MR_TRY(mr_python_find_interpreter(interpreter, err));
-    MR_TRY(set_python_path(err));
-    const char **argv = calloc(12 + 2 * python->n_pip_overrides, sizeof(*argv));
-    if (!argv) return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
-    size_t n = 0;
-    argv[n++] = interpreter;
-    argv[n++] = "-m";
-    argv[n++] = "mlrace.environment";
-    argv[n++] = "--model";
-    argv[n++] = model;
-    if (python->env_manager) {
-        argv[n++] = "--env-manager";
-        argv[n++] = python->env_manager;
-    }
-    if (python->is_offline) argv[n++] = "--offline";
-    if (python->installs_mlflow) argv[n++] = "--install-mlflow";
-    if (python->wheel_dir) {
-        argv[n++] = "--wheel-dir";
-        argv[n++] = python->wheel_dir;
-    }
-    for (size_t i = 0; i < python->n_pip_overrides; i++) {
-        argv[n++] = "--pip-requirements-override";
-        argv[n++] = python->pip_overrides[i];
-    }
-    execv(interpreter, (char **)argv);
-    free(argv);
+    MR_TRY(mr_python_find_package(package, err));
+    struct mr_python_options python = config->engine.options.python;
+    python.interpreter = interpreter;
+    python.package_path = package;
+    struct mr_command command;
+    MR_TRY(mr_command_init_prepare(&python, model->path, model->arena, &command, err));
+    execve(interpreter, command.argv, command.envp);
     return mr_fail(err, MR_E_IO, "cannot start %s: %s", interpreter, strerror(errno));
 }
 
@@ -138,7 +104,7 @@ static int prepare(const struct config *config) {
     struct mr_model *model = NULL;
     if (mr_model_read(config->model_uri, &model, &err) == MR_OK) {
         /* It returns a failure or not at all. */
-        mr_status status = become_python(model->path, &config->engine.options.python, &err);
+        mr_status status = become_python(model, config, &err);
         (void)status;
     }
     fprintf(stderr, "mlrace prepare-env: %s\n", err.message);

@@ -85,6 +85,24 @@ static void add_environment(const struct mr_python_options *options, unsigned n_
     set(variables, "PYTHONUNBUFFERED=1"); /* what it prints is in the log at once */
 }
 
+/* What the host needs to know of the model's Python environment: see mlrace/environment.py. */
+static void add_options(const struct mr_python_options *options, struct list *arguments) {
+    if (options->env_manager) {
+        add(arguments, "--env-manager");
+        add(arguments, options->env_manager);
+    }
+    if (options->installs_mlflow) add(arguments, "--install-mlflow");
+    if (options->is_offline) add(arguments, "--offline");
+    if (options->wheel_dir) {
+        add(arguments, "--wheel-dir");
+        add(arguments, options->wheel_dir);
+    }
+    for (size_t i = 0; i < options->n_pip_overrides; i++) {
+        add(arguments, "--pip-requirements-override");
+        add(arguments, options->pip_overrides[i]);
+    }
+}
+
 mr_status mr_command_init(const struct mr_python_options *options, const char *model_path,
                           unsigned n_workers, struct mr_arena *arena, struct mr_command *out,
                           struct mr_error *err) {
@@ -100,6 +118,25 @@ mr_status mr_command_init(const struct mr_python_options *options, const char *m
     add(&arguments, mr_arena_strdup(arena, mr_str_from(socket)));
     add(&arguments, "--model");
     add(&arguments, mr_arena_strdup(arena, mr_str_from(model_path)));
+    add_options(options, &arguments);
+    add_environment(options, out->n_threads, &variables);
+    if (arguments.is_failed || variables.is_failed) return mr_arena_fail(arena, err);
+    out->argv = arguments.items;
+    out->envp = variables.items;
+    return MR_OK;
+}
+
+mr_status mr_command_init_prepare(const struct mr_python_options *options, const char *model_path,
+                                  struct mr_arena *arena, struct mr_command *out,
+                                  struct mr_error *err) {
+    *out = (struct mr_command){.n_threads = mr_cpu_count()};
+    struct list arguments = {.arena = arena}, variables = {.arena = arena};
+    add(&arguments, options->interpreter);
+    add(&arguments, "-m");
+    add(&arguments, "mlrace.environment");
+    add(&arguments, "--model");
+    add(&arguments, mr_arena_strdup(arena, mr_str_from(model_path)));
+    add_options(options, &arguments);
     add_environment(options, out->n_threads, &variables);
     if (arguments.is_failed || variables.is_failed) return mr_arena_fail(arena, err);
     out->argv = arguments.items;
