@@ -36,8 +36,7 @@ static mr_status answer(const struct mr_endpoints *endpoints, struct mr_http_req
                         const struct mr_question *question, struct mr_http_response *response,
                         struct mr_error *err) {
     struct mr_output output = {0};
-    MR_TRY(mr_engine_predict(&endpoints->model->engine, &question->input, request->arena, &output,
-                             err));
+    MR_TRY(mr_engine_predict(question->engine, &question->input, request->arena, &output, err));
     output.is_bare = question->is_bare;
     mr_respond_output(&output, &endpoints->encode, request->arena, response);
     return MR_OK;
@@ -50,7 +49,7 @@ static void invocations(void *ctx, struct mr_http_request *request,
     struct mr_question question;
     mr_status status = read_question(endpoints, request, &question, &err);
     if (status == MR_OK) {
-        bool is_native = mr_engine_is_native(&endpoints->model->engine);
+        bool is_native = mr_engine_is_native(question.engine);
         status = is_native ? answer(endpoints, request, &question, response, &err)
                            : mr_invocation_start(endpoints, request, &question, &err);
     }

@@ -55,7 +55,7 @@ static bool take_chunk(struct mr_call *call, struct mr_str json) {
     if (is_added) become_stream(invocation);
     if (n_unsent > MAX_UNSENT_BYTES && !invocation->is_paused) {
         invocation->is_paused = true;
-        mr_engine_pause(&invocation->endpoints->model->engine, call, true);
+        mr_engine_pause(invocation->question.engine, call, true);
     }
     pthread_mutex_unlock(&invocation->lock);
     return is_added;
@@ -124,7 +124,7 @@ static void answer(void *job, struct mr_http_request *request, struct mr_http_re
 
 static bool cancel(void *job) {
     struct invocation *invocation = job;
-    return mr_engine_cancel(&invocation->endpoints->model->engine, &invocation->call);
+    return mr_engine_cancel(invocation->question.engine, &invocation->call);
 }
 
 static void go_on(void *job) {
@@ -132,7 +132,7 @@ static void go_on(void *job) {
     pthread_mutex_lock(&invocation->lock);
     if (invocation->is_paused && !invocation->is_done) {
         invocation->is_paused = false;
-        mr_engine_pause(&invocation->endpoints->model->engine, &invocation->call, false);
+        mr_engine_pause(invocation->question.engine, &invocation->call, false);
     }
     pthread_mutex_unlock(&invocation->lock);
 }
@@ -171,6 +171,6 @@ mr_status mr_invocation_start(const struct mr_endpoints *endpoints, struct mr_ht
     };
     invocation->pending = mr_http_suspend(request, &ops, invocation);
     if (!invocation->pending) return mr_arena_fail(request->arena, err);
-    mr_engine_ask(&endpoints->model->engine, &invocation->call);
+    mr_engine_ask(question->engine, &invocation->call);
     return MR_OK;
 }

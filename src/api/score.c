@@ -28,31 +28,51 @@ static mr_status decode(const struct mr_model *model, mr_format format, char *bo
     return mr_fail(err, MR_E_INTERNAL, "unknown format %d", (int)format);
 }
 
-static mr_status fail_raw(const struct mr_model *model, const char *reason, struct mr_error *err) {
-    return mr_fail(err, MR_E_BAD_REQUEST,
-                   "the %s engine does not take this request: %s. Python can read it: start the "
-                   "server with --engine python",
-                   model->engine.ops->name, reason);
+/* Who takes a question that is raw, of a body as it came: a native engine does not, and one in JSON
+ * was parsed in place for it. */
+static mr_status choose_for_raw(const struct mr_model *model, mr_format format, const char *reason,
+                                const struct mr_engine **out, struct mr_error *err) {
+    *out = &model->engine;
+    if (!mr_engine_is_native(*out)) return MR_OK;
+    if (format == MR_FORMAT_JSON || !model->fallback) {
+        return mr_fail(err, MR_E_BAD_REQUEST,
+                       "the %s engine does not take this request: %s. Python can read it: start "
+                       "the server with --engine python",
+                       model->engine.ops->name, reason);
+    }
+    struct mr_error detail = {0};
+    *out = mr_fallback_engine(model->fallback, &detail);
+    if (*out) return MR_OK;
+    return mr_fail(err, MR_E_UNAVAILABLE, "Python, which reads this request, cannot be started: %s",
+                   detail.message);
 }
 
 mr_status mr_score_enforce(const struct mr_model *model, struct mr_decoded *decoded,
                            mr_format format, struct mr_str body, struct mr_arena *arena,
                            struct mr_question *out, struct mr_error *err) {
     struct mr_input *input = &decoded->input;
+    const struct mr_engine *engine = &model->engine;
     const char *reason = NULL;
     MR_TRY(mr_enforce_inputs(&model->signature, input, arena, err));
-    bool can_take = mr_engine_can_take(&model->engine, input, &reason);
-    bool is_native = mr_engine_is_native(&model->engine);
-    if (!can_take && !is_native) set_raw(input, reason);
-    if (input->kind == MR_INPUT_RAW && !is_native) {
-        input->raw_format = format;
-        input->raw_body = body;
-    } else {
-        MR_TRY(mr_enforce_params(&model->signature, decoded->params, arena, &input->params, err));
-        if (!can_take) return fail_raw(model, reason, err);
+    bool is_raw = !mr_engine_can_take(engine, input, &reason);
+    if (!is_raw && input->kind == MR_INPUT_RAW) {
+        is_raw = true;
+        reason = input->raw_reason;
     }
-    *out = (struct mr_question){
-        .input = *input, .is_bare = decoded->is_llm, .wants_stream = decoded->wants_stream};
+    /* Python looks at the params of a raw body itself; where C does not get that far, MLflow would
+     * have refused them before the model saw any of it. */
+    if (!is_raw || mr_engine_is_native(engine)) {
+        MR_TRY(mr_enforce_params(&model->signature, decoded->params, arena, &input->params, err));
+    }
+    if (is_raw) {
+        MR_TRY(choose_for_raw(model, format, reason, &engine, err));
+        *input = (struct mr_input){
+            .kind = MR_INPUT_RAW, .raw_reason = reason, .raw_format = format, .raw_body = body};
+    }
+    *out = (struct mr_question){.engine = engine,
+                                .input = *input,
+                                .is_bare = decoded->is_llm,
+                                .wants_stream = decoded->wants_stream};
     return MR_OK;
 }
 
@@ -98,13 +118,13 @@ static void ask_and_wait(const struct mr_engine *engine, struct mr_call *call) {
     pthread_mutex_destroy(&waiter.lock);
 }
 
-mr_status mr_score_answer(const struct mr_model *model, const struct mr_question *question,
-                          struct mr_arena *arena, struct mr_output *out, struct mr_error *err) {
-    if (mr_engine_is_native(&model->engine)) {
-        MR_TRY(mr_engine_predict(&model->engine, &question->input, arena, out, err));
+mr_status mr_score_answer(const struct mr_question *question, struct mr_arena *arena,
+                          struct mr_output *out, struct mr_error *err) {
+    if (mr_engine_is_native(question->engine)) {
+        MR_TRY(mr_engine_predict(question->engine, &question->input, arena, out, err));
     } else {
         struct mr_call call = {.input = &question->input, .arena = arena};
-        ask_and_wait(&model->engine, &call);
+        ask_and_wait(question->engine, &call);
         if (call.status != MR_OK && err) *err = call.err;
         if (call.status != MR_OK) return call.status;
         *out = call.output;

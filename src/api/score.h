@@ -10,6 +10,7 @@
 #include "model/model.h"
 
 struct mr_question {
+    const struct mr_engine *engine; /* whom to ask: the model's, or its fallback */
     struct mr_input input;
     bool is_bare;      /* its answer is not wrapped in {"predictions": ...}; of a raw one, the
                           engine's output says so */
@@ -40,8 +41,7 @@ MR_MUST_CHECK mr_status mr_score_enforce(const struct mr_model *model, struct mr
  * out      filled on MR_OK; an http_status in it is an error that the model raised
  * returns  MR_OK; what the engine says
  * threads  any but an I/O thread and those of the engine */
-MR_MUST_CHECK mr_status mr_score_answer(const struct mr_model *model,
-                                        const struct mr_question *question, struct mr_arena *arena,
+MR_MUST_CHECK mr_status mr_score_answer(const struct mr_question *question, struct mr_arena *arena,
                                         struct mr_output *out, struct mr_error *err);
 
 #endif

@@ -157,10 +157,11 @@ static void take_next_signal_literally(void) {
 }
 
 /* Blocks SIGTERM and SIGINT, also in all threads to come: they are read from the descriptor that is
- * returned, -1 when there is none. */
+ * returned, -1 when there is none. And SIGCHLD: a Python engine reads it from one of its own. */
 static int watch_signals(void) {
-    sigset_t set = watched_signals();
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    sigset_t set = watched_signals(), blocked = set;
+    sigaddset(&blocked, SIGCHLD);
+    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
     signal(SIGPIPE, SIG_IGN); /* a log that nobody reads must not end the server */
     return signalfd(-1, &set, SFD_CLOEXEC);
 }

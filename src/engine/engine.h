@@ -32,6 +32,7 @@ struct mr_python_options {
     unsigned n_workers;  /* worker processes; 0: the CPU limit */
     unsigned timeout_ms; /* for an answer, from the time a call is asked; 0: none */
     bool is_nan_literal; /* JSON that Python writes has NaN and infinities bare; else null */
+    bool is_waiting;     /* calls asked while the model is loading wait for it, else they fail */
     /* Told once when loading has ended, on a thread of the engine: err is NULL when ready. May be
      * NULL itself. */
     void (*loaded)(void *ctx, const struct mr_error *err);

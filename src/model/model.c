@@ -94,7 +94,9 @@ mr_status mr_model_find_engine(struct mr_model *model, const struct mr_engine_op
         .signature = &model->signature,
         .options = options,
     };
-    return mr_engine_find(&model->source, &model->engine, err);
+    MR_TRY(mr_engine_find(&model->source, &model->engine, err));
+    if (!mr_engine_is_native(&model->engine)) return MR_OK;
+    return mr_fallback_new(&model->source, model->arena, &model->fallback, err);
 }
 
 mr_status mr_model_load_engine(struct mr_model *model, struct mr_error *err) {
@@ -118,6 +120,7 @@ mr_status mr_model_load(const char *uri, const struct mr_engine_options *options
 void mr_model_free(struct mr_model *model) {
     if (!model) return;
     mr_engine_unload(&model->engine);
+    mr_fallback_free(model->fallback);
     mr_arena_free(model->arena);
 }
 
@@ -179,4 +182,5 @@ void mr_model_describe(const struct mr_model *model, struct mr_buf *buf) {
         mr_buf_format(buf, "not C:    %s\n", model->engine.refusals);
     }
     if (model->engine.model) mr_engine_describe(&model->engine, buf);
+    if (model->fallback) mr_buf_text(buf, "Parquet:  python, started when it is needed\n");
 }

@@ -1,10 +1,11 @@
 /* A model ready to be asked: MLmodel, signature and the engine chosen for it.
  *
- * Immutable after loading; all threads share it. */
+ * Immutable after loading, but for the fallback, which has a lock; all threads share it. */
 #ifndef MR_MODEL_MODEL_H
 #define MR_MODEL_MODEL_H
 
 #include "engine/engine.h"
+#include "model/fallback.h"
 #include "model/mlmodel.h"
 #include "schema/signature.h"
 
@@ -15,6 +16,7 @@ struct mr_model {
     struct mr_signature signature;
     struct mr_model_source source; /* what engines were told of it */
     struct mr_engine engine;
+    struct mr_fallback *fallback; /* beside a native engine; NULL: none */
 };
 
 /* Read what MLflow wrote down about the model at a URI: a path or file:// (other schemes are

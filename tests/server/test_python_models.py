@@ -282,7 +282,7 @@ def test_requests_under_way_are_answered_at_sigterm(serve, save_python_model):
 # --- which engine -------------------------------------------------------------------------------
 
 
-def test_engine_python_gives_the_answers_of_c(serve, iris_server, iris_model):
+def test_engine_python_gives_the_answers_of_c(serve, iris_server, iris_model, parquet_body):
     columns = ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"]
     rows = [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]]
     payload = {"dataframe_split": {"columns": columns, "data": rows}}
@@ -292,6 +292,7 @@ def test_engine_python_gives_the_answers_of_c(serve, iris_server, iris_model):
         bad = {"dataframe_split": {"columns": columns[:3], "data": [[1, 2, 3]]}}
         ours, theirs = invoke(server, bad), invoke(iris_server, bad)
         assert (ours.status, ours.body) == (theirs.status, theirs.body)
+        assert parquet(server, parquet_body).json() == {"predictions": [0]}
 
 
 def test_engine_native_refuses_what_only_python_can(run, act_model):
@@ -300,23 +301,54 @@ def test_engine_native_refuses_what_only_python_can(run, act_model):
     assert "no native engine for mlflow.pyfunc" in result.stderr
 
 
-def test_a_parquet_body_goes_to_python(serve, iris_server, iris_model, tmp_path):
+PARQUET = {"Content-Type": "application/vnd.apache.parquet"}
+
+
+def parquet(server, body):
+    return server.request("POST", "/invocations", body, PARQUET)
+
+
+@pytest.fixture(scope="module")
+def parquet_body():
     import pandas
 
-    frame = pandas.DataFrame(
-        [[5.1, 3.5, 1.4, 0.2]],
-        columns=[f"{part} {size} (cm)" for part in ("sepal", "petal") for size in ("length", "width")],
-    )
-    frame.to_parquet(tmp_path / "row.parquet")
-    body, kind = (tmp_path / "row.parquet").read_bytes(), "application/vnd.apache.parquet"
-    answer = iris_server.request("POST", "/invocations", body, {"Content-Type": kind})
-    assert answer.status == 400
-    assert "--engine python" in answer.json()["message"]
-    with serve(iris_model, "--engine", "python") as server:
-        answer = server.request("POST", "/invocations", body, {"Content-Type": kind})
-        assert answer.json() == {"predictions": [0]}
-        answer = server.request("POST", "/invocations", b"PAR1", {"Content-Type": kind})
+    sizes = [f"{part} {size} (cm)" for part in ("sepal", "petal") for size in ("length", "width")]
+    return pandas.DataFrame([[5.1, 3.5, 1.4, 0.2]], columns=sizes).to_parquet()
+
+
+def test_a_parquet_body_starts_python_beside_c(serve, iris_model, parquet_body):
+    with serve(iris_model, "-w", "2") as server:
+        assert "python" not in server.log()
+        answers = []
+        threads = [
+            threading.Thread(target=lambda: answers.append(parquet(server, parquet_body)))
+            for _ in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [answer.json() for answer in answers] == [{"predictions": [0]}] * 3
+        answer = parquet(server, b"PAR1")
         assert (answer.status, answer.json()["error_code"]) == (400, "BAD_REQUEST")
+        assert server.log().count("loads the model for 1 worker") == 1
+
+
+def test_python_beside_c_that_cannot_load_the_model(serve, iris_model, parquet_body, tmp_path):
+    (tmp_path / "mlflow.py").write_text("raise ImportError('no MLflow here')")
+    with serve(iris_model, env={"PYTHONPATH": str(tmp_path)}) as server:
+        for _ in range(2):
+            answer = parquet(server, parquet_body)
+            assert (answer.status, answer.media_type) == (503, "application/json")
+            assert "no MLflow here" in answer.json()["message"]
+        assert server.request("GET", "/ping").status == 200
+
+
+def test_engine_native_and_parquet(serve, iris_model, parquet_body):
+    with serve(iris_model, "--engine", "native") as server:
+        answer = parquet(server, parquet_body)
+        assert (answer.status, answer.json()["error_code"]) == (400, "BAD_REQUEST")
+        assert "--engine python" in answer.json()["message"]
 
 
 def test_type_hints_are_checked_by_python(serve, save_python_model):

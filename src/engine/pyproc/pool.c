@@ -64,6 +64,18 @@ static bool is_stopping(struct mr_pool *pool) {
     return result;
 }
 
+/* What has waited for a model that cannot be loaded waits no more. */
+static void fail_waiting(struct mr_pool *pool) {
+    if (mr_pool_state(pool) != MR_ENGINE_FAILED) return;
+    struct mr_ended ended = {0};
+    struct mr_error err = {0};
+    pthread_mutex_lock(&pool->lock);
+    mr_fail(&err, MR_E_UNAVAILABLE, "the model could not be loaded: %s", pool->failure.message);
+    mr_calls_fail_queue(&pool->calls, &err, &ended);
+    pthread_mutex_unlock(&pool->lock);
+    mr_ended_tell(&ended);
+}
+
 static void *run(void *arg) {
     struct mr_pool *pool = arg;
     struct epoll_event events[MAX_EVENTS];
@@ -72,6 +84,7 @@ static void *run(void *arg) {
         int n = epoll_wait(pool->epoll, events, MAX_EVENTS, sleep_ms(pool));
         for (int i = 0; i < n; i++) on_event(pool, &events[i]);
         mr_pool_on_time(pool, mr_pool_now_us());
+        fail_waiting(pool);
         mr_pool_sweep(pool);
     }
     mr_pool_shut_down(pool);
@@ -172,13 +185,14 @@ void mr_pool_free(struct mr_pool *pool) {
 
 /* --- calls ------------------------------------------------------------------------------------ */
 
-/* Whether there is, or was, a model that could answer. */
+/* Whether there is, or was, a model that could answer, or will be for a call that waits. */
 static mr_status check_loaded(struct mr_pool *pool, struct mr_error *err) {
     if (atomic_load(&pool->has_loaded)) return MR_OK;
     if (mr_pool_state(pool) == MR_ENGINE_FAILED) {
         return mr_fail(err, MR_E_UNAVAILABLE, "the model could not be loaded: %s",
                        pool->failure.message);
     }
+    if (pool->options.is_waiting) return MR_OK;
     return mr_fail(err, MR_E_UNAVAILABLE, "the model is loading");
 }
 
@@ -193,10 +207,9 @@ void mr_pool_ask(struct mr_pool *pool, struct mr_call *call) {
     }
     pthread_mutex_lock(&pool->lock);
     mr_calls_ask(&pool->calls, call->state, mr_pool_now_us());
-    if (pool->calls.next_us < pool->wait_until_us) {
-        pool->wait_until_us = pool->calls.next_us;
-        wake(pool);
-    }
+    bool is_due = pool->calls.next_us < pool->wait_until_us;
+    if (is_due) pool->wait_until_us = pool->calls.next_us;
+    if (is_due || mr_pool_state(pool) == MR_ENGINE_FAILED) wake(pool);
     pthread_mutex_unlock(&pool->lock);
 }
 

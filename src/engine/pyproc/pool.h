@@ -20,6 +20,7 @@ struct mr_pool_options {
     unsigned n_workers;        /* >= 1 */
     unsigned timeout_ms;       /* of a call; 0: none */
     bool is_nan_literal;
+    bool is_waiting; /* calls wait for a model that is loading */
     void (*loaded)(void *ctx, const struct mr_error *err); /* see mr_python_options; may be NULL */
     void *ctx;
 };

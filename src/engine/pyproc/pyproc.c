@@ -25,6 +25,7 @@ static mr_status start_pool(const struct mr_python_options *options, const char 
     struct mr_pool_options pool = {.n_workers = options->n_workers,
                                    .timeout_ms = options->timeout_ms,
                                    .is_nan_literal = options->is_nan_literal,
+                                   .is_waiting = options->is_waiting,
                                    .loaded = options->loaded,
                                    .ctx = options->ctx};
     if (pool.n_workers == 0) pool.n_workers = mr_cpu_count();

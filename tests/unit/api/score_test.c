@@ -119,14 +119,14 @@ static void test_waiting_for_an_answer(void **state) {
     struct mr_output output = {0};
     assert_int_equal(decode(&model, MR_FORMAT_JSON, RECORDS), MR_OK);
     question.is_bare = true;
-    assert_int_equal(mr_score_answer(&model, &question, arena, &output, &error), MR_OK);
+    assert_int_equal(mr_score_answer(&question, arena, &output, &error), MR_OK);
     pthread_join(answering, NULL);
     assert_true(mr_str_is(output.json, RECORDS));
     assert_true(output.is_bare);
 
     model = model_of(&later_ops, ONE);
     assert_int_equal(decode(&model, MR_FORMAT_JSON, RECORDS), MR_OK);
-    assert_int_equal(mr_score_answer(&model, &question, arena, &output, &error), MR_E_DEADLINE);
+    assert_int_equal(mr_score_answer(&question, arena, &output, &error), MR_E_DEADLINE);
     pthread_join(answering, NULL);
     assert_string_equal(error.message, "no answer within 1 s");
 }

@@ -1,0 +1,26 @@
+/* Python's engine beside a native one, for what a native engine cannot read: Parquet bodies.
+ *
+ * It is started when it is first needed, and with one worker. */
+#ifndef MR_MODEL_FALLBACK_H
+#define MR_MODEL_FALLBACK_H
+
+#include "engine/engine.h"
+
+struct mr_fallback;
+
+/* One for a model for which a native engine was chosen; starts nothing.
+ * out      in the arena; NULL when the options do not allow Python, or there is none
+ * returns  MR_OK, MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_fallback_new(const struct mr_model_source *source,
+                                        struct mr_arena *arena, struct mr_fallback **out,
+                                        struct mr_error *err);
+
+/* The engine, which may still be loading: calls wait for it.
+ * returns  NULL with what went wrong when it was started
+ * threads  any */
+const struct mr_engine *mr_fallback_engine(struct mr_fallback *fallback, struct mr_error *err);
+
+/* Ends its processes; no call may be under way. NULL is allowed. */
+void mr_fallback_free(struct mr_fallback *take_fallback);
+
+#endif
