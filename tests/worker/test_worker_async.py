@@ -291,8 +291,9 @@ INTERFACES = [
 
 
 @pytest.mark.parametrize("kind, body", INTERFACES)
-def test_language_models(start_host, save_python_model, kind, body):
+def test_language_models(start_host, save_python_model, tmp_path, monkeypatch, kind, body):
     """What is answered, at once and in chunks, is what MLflow itself answers."""
+    monkeypatch.chdir(tmp_path)  # agents write traces
     folder = save_python_model(kind(), pip_requirements=["mlflow"])
     model = mlflow.pyfunc.load_model(folder)
     with start_host(folder) as host:
