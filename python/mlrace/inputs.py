@@ -192,8 +192,13 @@ def _plan_tensor(item):
     dtype = _DTYPES[item.dtype]
     if dtype is not None:
         start = item.values if item.n_values else 0
-        return lambda payload: np.ndarray(item.shape, dtype, payload, start)
-    kind = object if item.flags else "U" if item.dtype == wire.STR else "S"
+
+        def plan(payload):
+            return np.ndarray(item.shape, dtype, payload, start)
+
+        is_fortran = item.flags & wire.IN_FORTRAN_ORDER
+        return (lambda payload: np.array(plan(payload), order="F")) if is_fortran else plan
+    kind = object if item.flags & wire.AS_OBJECTS else "U" if item.dtype == wire.STR else "S"
     return lambda payload: np.array(_texts(item, payload), dtype=kind).reshape(item.shape)
 
 

@@ -30,7 +30,7 @@ JSON, CSV, PARQUET = range(3)
 RESULT_TENSOR, RESULT_RECORDS, RESULT_JSON, RESULT_ERROR = range(4)
 IS_BARE = 1
 
-# Kinds of a name, dtypes, and the flag of an item.
+# Kinds of a name, dtypes, and flags of an item.
 NO_NAME, TEXT_NAME, INTEGER_NAME = range(3)
 DTYPE_NAMES = (
     "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 str bytes "
@@ -38,7 +38,7 @@ DTYPE_NAMES = (
 ).split()
 DTYPE_BYTES = (1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 4, 8, 0, 0, 8)  # 0: texts, which have offsets
 STR, BYTES, DATETIME = 12, 13, 14
-AS_OBJECTS = 1
+AS_OBJECTS, IN_FORTRAN_ORDER = 1, 2
 
 _HEADER = struct.Struct("=IHHQQII")
 _REQUEST = struct.Struct("=IIIIQQQQ")
@@ -145,7 +145,8 @@ def _read_item(payload, request, i):
             raise WireError(f"item {i}: {what}: {n_bytes} bytes at {start}, not in {low} to {high}")
         return start + n_bytes
 
-    if name_kind > INTEGER_NAME or dtype > DATETIME or flags > AS_OBJECTS or zero:
+    known_flags = AS_OBJECTS if request.kind == TABLE else AS_OBJECTS | IN_FORTRAN_ORDER
+    if name_kind > INTEGER_NAME or dtype > DATETIME or flags & ~known_flags or zero:
         raise WireError(f"item {i}: name kind {name_kind}, dtype {dtype}, flags {flags}, {zero}")
     if n_dims > MAX_DIMS:
         raise WireError(f"item {i}: {n_dims} dimensions, at most {MAX_DIMS}")

@@ -17,8 +17,7 @@ static mr_dtype dtype_of_spec(const struct mr_tensor_job *job, size_t spec) {
 mr_status mr_job_convert(struct mr_tensor_job *job, struct mr_str name, yyjson_val *const *values,
                          int64_t n, size_t spec, struct mr_tensor *out, struct mr_error *err) {
     struct mr_ndarray_source source = {job->key, name, values, n};
-    out->name = name;
-    out->is_numbered = false;
+    *out = (struct mr_tensor){.name = name};
     if (spec == MR_NAME_NONE) return mr_ndarray_infer(&source, job->arena, out, err);
     return mr_ndarray_cast(&source, dtype_of_spec(job, spec), job->arena, out, &job->raw_reason,
                            err);

@@ -226,7 +226,7 @@ static mr_status convert_given(const struct mr_signature *signature, const struc
 
 mr_status mr_enforce_params(const struct mr_signature *signature, yyjson_val *params,
                             struct mr_arena *arena, struct mr_params *out, struct mr_error *err) {
-    *out = (struct mr_params){0};
+    *out = (struct mr_params){.is_given = params && !yyjson_is_null(params)};
     if (!signature->has_params) return MR_OK;
     if (params && !yyjson_is_null(params) && !yyjson_is_obj(params)) {
         char received[96];

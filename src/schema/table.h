@@ -49,11 +49,13 @@ struct mr_tensor {
     struct mr_str name; /* size 0: unnamed */
     bool is_numbered;   /* the name is a number, not a text */
     bool is_wide;       /* texts, bytes: numpy has room for longer ones than the longest here */
+    bool is_fortran;    /* numpy would hold it in Fortran order */
     mr_dtype dtype;
     size_t n_dims; /* 0: a scalar */
     const int64_t *shape;
     int64_t n_values; /* product of the shape */
-    /* In C order. MR_STRING, MR_BINARY: struct mr_str each; MR_OBJECT: `yyjson_val *` each. */
+    /* In C order all the same. MR_STRING, MR_BINARY: struct mr_str each; MR_OBJECT: `yyjson_val *`
+     * each. */
     const void *values;
 };
 
@@ -64,6 +66,7 @@ struct mr_param {
 };
 
 struct mr_params {
+    bool is_given; /* there are params in the request, if only unknown ones or {} */
     size_t n;
     size_t n_given; /* the first ones: from the request; the rest are defaults */
     const struct mr_param *items;

@@ -254,6 +254,7 @@ static mr_status side_by_side(const struct mr_table *table, mr_dtype dtype, stru
         }
     }
     out->dtype = dtype;
+    out->is_fortran = true; /* a frame's columns lie one after the other */
     out->values = to;
     out->n_values = table->n_rows * (int64_t)table->n_cols;
     return set_shape(out, (int64_t[]){table->n_rows, (int64_t)table->n_cols}, 2, arena, err);

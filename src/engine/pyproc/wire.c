@@ -11,7 +11,7 @@ enum { REQUEST_STREAM = 1, REQUEST_NAN_LITERAL = 2, REQUEST_INDEX = 4 };
 enum { RESULT_BARE = 1 };
 enum { RESULT_TENSOR, RESULT_RECORDS, RESULT_JSON, RESULT_ERROR };
 enum { NAME_NONE, NAME_TEXT, NAME_INTEGER };
-enum { ITEM_OBJECTS = 1 };
+enum { ITEM_OBJECTS = 1, ITEM_FORTRAN = 2 };
 
 /* The structs of the protocol, whose fields lie in memory as they do in a message. */
 struct wire_header {
@@ -182,6 +182,7 @@ static struct entry tensor_entry(const struct mr_tensor *tensor, uint8_t name_ki
     if (is_text(tensor->dtype)) entry.texts = tensor->values;
     entry.item = (struct wire_item){.name_kind = name_kind,
                                     .dtype = (uint8_t)tensor->dtype,
+                                    .flags = tensor->is_fortran ? ITEM_FORTRAN : 0,
                                     .n_dims = (uint8_t)tensor->n_dims,
                                     .n_values = (uint64_t)tensor->n_values};
     return entry;
@@ -269,18 +270,19 @@ static size_t claim(size_t *at, size_t alignment, size_t size, bool *is_overflow
     return start;
 }
 
-/* The params that the request gave, as a JSON object; size 0: none. */
+/* The params that the request gave, as a JSON object; size 0: it gave none. */
 static mr_status params_text(const struct mr_params *params, struct mr_arena *arena,
                              struct mr_str *out, struct mr_error *err) {
     struct mr_buf buf;
     mr_buf_init(&buf, arena);
+    if (params->is_given) mr_buf_char(&buf, '{');
     for (size_t i = 0; i < params->n_given; i++) {
-        mr_buf_text(&buf, i ? ", " : "{");
+        if (i) mr_buf_text(&buf, ", ");
         mr_json_encode_string(params->items[i].name, &buf);
         mr_buf_text(&buf, ": ");
         mr_buf_append(&buf, params->items[i].json.data, params->items[i].json.size);
     }
-    if (params->n_given) mr_buf_char(&buf, '}');
+    if (params->is_given) mr_buf_char(&buf, '}');
     *out = mr_buf_str(&buf);
     return mr_buf_status(&buf, err);
 }

@@ -275,6 +275,7 @@ static void test_tensors(void **state) {
     const struct mr_str texts[] = {{"ab", 2}, {NULL, 0}};
     struct mr_tensor tensors[] = {
         {.name = {"", 0},
+         .is_fortran = true,
          .dtype = MR_FLOAT32,
          .n_dims = 2,
          .shape = shape,
@@ -293,7 +294,7 @@ static void test_tensors(void **state) {
     struct written request = write_request(&input, &(struct mr_wire_request_options){0});
     assert_int_equal(u32_at(&request, 0), 2);
     assert_int_equal(u64_at(&request, 16), 0);
-    holds(&request, item_at(0) + 12, (const uint8_t[]){1, MR_FLOAT32, 0, 2}, 4);
+    holds(&request, item_at(0) + 12, (const uint8_t[]){1, MR_FLOAT32, 2, 2}, 4);
     holds(&request, item_at(1) + 12, (const uint8_t[]){2, MR_STRING, 0, 1}, 4);
     holds(&request, item_at(2) + 12, (const uint8_t[]){1, MR_FLOAT32, 0, 0}, 4);
     holds(&request, item_at(3), "12s", 3);
@@ -318,17 +319,28 @@ static void test_texts_around(void **state) {
     (void)state;
     const struct mr_param params[] = {
         {{"a\"", 2}, {"1.5", 3}}, {{"b", 1}, {"[true]", 6}}, {{"default", 7}, {"null", 4}}};
-    struct mr_input input = {.kind = MR_INPUT_TABLE, .params = {3, 2, params}};
+    struct mr_input input = {.kind = MR_INPUT_TABLE, .params = {true, 3, 2, params}};
     struct written request = write_request(&input, &(struct mr_wire_request_options){0});
     static const char given[] = "{\"a\\\"\": 1.5, \"b\": [true]}";
     assert_int_equal(u64_at(&request, 40), sizeof(given) - 1);
     holds(&request, u64_at(&request, 32), given, sizeof(given) - 1);
     free(request.bytes);
 
+    /* Params that the model does not take, and none. */
+    input.params = (struct mr_params){.is_given = true};
+    request = write_request(&input, &(struct mr_wire_request_options){0});
+    assert_int_equal(u64_at(&request, 40), 2);
+    holds(&request, u64_at(&request, 32), "{}", 2);
+    free(request.bytes);
+    input.params = (struct mr_params){0};
+    request = write_request(&input, &(struct mr_wire_request_options){0});
+    assert_int_equal(u64_at(&request, 40), 0);
+    free(request.bytes);
+
     input = (struct mr_input){.kind = MR_INPUT_RAW,
                               .raw_format = MR_FORMAT_PARQUET,
                               .raw_body = {"PAR1", 4},
-                              .params = {3, 2, params}};
+                              .params = {true, 3, 2, params}};
     request = write_request(&input, &(struct mr_wire_request_options){.wants_stream = true});
     assert_int_equal(u32_at(&request, 0), 3);
     assert_int_equal(u32_at(&request, 4), 1);
@@ -367,7 +379,7 @@ static void test_out_of_memory(void **state) {
     struct mr_column column = numbers("a", MR_FLOAT64, values);
     const struct mr_input input = {.kind = MR_INPUT_TABLE,
                                    .table = {.n_rows = 3, .n_cols = 1, .columns = &column},
-                                   .params = {1, 1, params}};
+                                   .params = {true, 1, 1, params}};
     mr_status status = MR_E_NO_MEMORY;
     size_t n_failed = 0;
     for (size_t i = 1; status != MR_OK; i++) {
