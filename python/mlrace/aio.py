@@ -1,4 +1,4 @@
-"""Answers calls of a model whose predict is a coroutine function: all at once, on one event loop."""
+"""Answers calls of models whose predict is a coroutine function: all at once, on an event loop."""
 
 import asyncio
 import traceback

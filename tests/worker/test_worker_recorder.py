@@ -238,7 +238,11 @@ CASES = {
         records({"a": 1, "b": 2, "c": 3}),
     ),
     "dtypes of tensors": (
-        Schema([tensor("int8", (-1, 2), "a"), tensor("bool", (-1,), "b"), tensor("str", (-1,), "c")]),
+        Schema([
+            tensor("int8", (-1, 2), "a"),
+            tensor("bool", (-1,), "b"),
+            tensor("str", (-1,), "c"),
+        ]),
         {"inputs": {"a": [[1, 2]], "b": [True], "c": ["x"]}},
         {"inputs": {"c": ["x", "long"], "b": [1, 0], "a": [[1, 2], [3, 4]]}},
         {"instances": [{"a": [1, 2], "b": True, "c": "\u00e9"}]},

@@ -128,7 +128,8 @@ class Chunks(PythonModel):
                 if i == model_input.get("fails"):
                     raise ValueError("no more")
                 time.sleep(model_input.get("seconds", 0))
-                chunk = {"i": i, "array": np.arange(i), "has_context": bool(get_prediction_context())}
+                has_context = get_prediction_context() is not None
+                chunk = {"i": i, "array": np.arange(i), "has_context": has_context}
                 yield model_input.get("chunk", chunk)
         except GeneratorExit:
             print("closed", flush=True)
