@@ -30,7 +30,7 @@ static void read_result(const uint8_t *data, size_t size, struct mr_arena *arena
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size == 0) return 0;
-    struct mr_arena *arena = mr_arena_new((size_t)16 << 20, NULL);
+    struct mr_arena *arena = mr_arena_new((size_t)1 << 18, NULL);
     if (!arena) return 0;
     if (data[0] % 2) {
         read_header(data + 1, size - 1);
