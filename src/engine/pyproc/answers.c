@@ -13,41 +13,51 @@ static void end_call(struct mr_call *call, mr_status status) {
     call->done(call);
 }
 
+static void free_slot(struct mr_pool *pool, struct mr_lane *lane, struct mr_slot *slot) {
+    pthread_mutex_lock(&pool->lock);
+    mr_calls_free_slot(&pool->calls, lane, slot, mr_pool_now_us());
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static mr_status read_result(const struct mr_message *message, const struct mr_ticket *ticket) {
+    struct mr_call *call = ticket->call;
+    MR_TRY(mr_wire_read_result(message->payload, message->header.payload_size, call->arena,
+                               &call->output, &call->err));
+    if (!ticket->has_chunks || call->output.http_status) return MR_OK;
+    return mr_fail(&call->err, MR_E_FORMAT, "a result that is no error after chunks");
+}
+
+/* The slot is freed when the result is found good: nothing more goes to a worker that sends others.
+ */
 static mr_status on_result(struct mr_pool *pool, struct mr_lane *lane,
                            const struct mr_message *message, struct mr_error *err) {
     pthread_mutex_lock(&pool->lock);
-    int64_t now_us = mr_pool_now_us();
-    struct mr_slot *slot = mr_calls_heard(lane, message->header.id, now_us);
-    struct mr_ticket *ticket = slot ? mr_calls_answered(&pool->calls, lane, slot, now_us) : NULL;
+    struct mr_slot *slot = mr_calls_heard(lane, message->header.id, mr_pool_now_us());
+    struct mr_ticket *ticket = slot ? mr_calls_take(slot) : NULL;
     pthread_mutex_unlock(&pool->lock);
-    if (!ticket) return MR_OK;
-    struct mr_call *call = ticket->call;
-    mr_status status = mr_wire_read_result(message->payload, message->header.payload_size,
-                                           call->arena, &call->output, &call->err);
-    if (status == MR_OK && ticket->has_chunks && !call->output.http_status) {
-        status = mr_fail(&call->err, MR_E_FORMAT, "a result that is no error after chunks");
+    mr_status status = ticket ? read_result(message, ticket) : MR_OK;
+    if (status == MR_E_FORMAT) {
+        *err = ticket->call->err;
+        end_call(ticket->call,
+                 mr_fail(&ticket->call->err, MR_E_UNAVAILABLE,
+                         "the worker process was ended, since it answered with %s", err->message));
+        return status;
     }
-    if (status != MR_E_FORMAT) {
-        end_call(call, status);
-        return MR_OK;
-    }
-    *err = call->err;
-    end_call(call, mr_fail(&call->err, MR_E_UNAVAILABLE,
-                           "the worker process was ended: it answered with %s", err->message));
-    return status;
+    if (slot) free_slot(pool, lane, slot);
+    if (ticket) end_call(ticket->call, status);
+    return MR_OK;
 }
 
 static mr_status on_end(struct mr_pool *pool, struct mr_lane *lane,
                         const struct mr_message *message, struct mr_error *err) {
     if (message->header.payload_size) return out_of_turn(&message->header, err);
-    struct mr_ticket *ticket = NULL;
     pthread_mutex_lock(&pool->lock);
-    int64_t now_us = mr_pool_now_us();
-    struct mr_slot *slot = mr_calls_heard(lane, message->header.id, now_us);
+    struct mr_slot *slot = mr_calls_heard(lane, message->header.id, mr_pool_now_us());
     bool is_wanted = !slot || !slot->ticket || slot->ticket->call->wants_stream;
-    if (slot && is_wanted) ticket = mr_calls_answered(&pool->calls, lane, slot, now_us);
+    struct mr_ticket *ticket = slot && is_wanted ? mr_calls_take(slot) : NULL;
     pthread_mutex_unlock(&pool->lock);
     if (!is_wanted) return out_of_turn(&message->header, err);
+    if (slot) free_slot(pool, lane, slot);
     if (!ticket) return MR_OK;
     ticket->call->is_streamed = true;
     end_call(ticket->call, MR_OK);

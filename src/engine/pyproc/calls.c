@@ -149,7 +149,10 @@ static bool send_message(struct mr_calls *calls, struct mr_lane *lane,
                          const struct mr_wire_header *header, const void *payload, const int *fds) {
     mr_channel_sent sent = mr_channel_send(lane->socket, header, payload, fds);
     if (sent == MR_CHANNEL_FULL) want_room(calls, lane, true);
-    if (sent == MR_CHANNEL_CLOSED) lane->is_broken = true;
+    lane->is_broken |= sent == MR_CHANNEL_CLOSED || sent == MR_CHANNEL_CLOSED_UNREAD;
+    lane->has_unread |= sent == MR_CHANNEL_CLOSED_UNREAD;
+    if (sent == MR_CHANNEL_SENT)
+        lane->last_call_id = header->type == MR_WIRE_PREDICT ? header->id : 0;
     return sent == MR_CHANNEL_SENT;
 }
 
@@ -268,9 +271,15 @@ struct mr_slot *mr_calls_heard(struct mr_lane *lane, uint64_t id, int64_t now_us
     return find_slot(lane, id);
 }
 
-struct mr_ticket *mr_calls_answered(struct mr_calls *calls, struct mr_lane *lane,
-                                    struct mr_slot *slot, int64_t now_us) {
+struct mr_ticket *mr_calls_take(struct mr_slot *slot) {
     struct mr_ticket *ticket = slot->ticket;
+    slot->ticket = NULL;
+    if (ticket) end_ticket(ticket);
+    return ticket;
+}
+
+void mr_calls_free_slot(struct mr_calls *calls, struct mr_lane *lane, struct mr_slot *slot,
+                        int64_t now_us) {
     int64_t begun_us = slot->sent_us > lane->freed_us ? slot->sent_us : lane->freed_us;
     int64_t took_us = now_us - begun_us;
     bool is_first = calls->service_us == MR_NEVER_US;
@@ -283,9 +292,7 @@ struct mr_ticket *mr_calls_answered(struct mr_calls *calls, struct mr_lane *lane
     if (lane->n_slots && lane->slots[0].give_up_us != MR_NEVER_US) {
         look_at(calls, give_up_us(lane, &lane->slots[0])); /* now it is its turn */
     }
-    if (ticket) end_ticket(ticket);
     dispatch(calls, now_us);
-    return ticket;
 }
 
 void mr_calls_make_room(struct mr_calls *calls, struct mr_lane *lane, int64_t now_us) {
@@ -324,10 +331,16 @@ void mr_calls_open(struct mr_calls *calls, struct mr_lane *lane, int socket, boo
     dispatch(calls, now_us);
 }
 
+/* How many of a worker's calls, the first ones, it may have begun. */
+static size_t count_begun(const struct mr_lane *lane) {
+    if (lane->is_async || lane->n_slots == 0) return lane->n_slots;
+    bool is_unread = lane->has_unread && lane->last_call_id == lane->slots[0].id;
+    return is_unread ? 0 : 1;
+}
+
 void mr_calls_close(struct mr_calls *calls, struct mr_lane *lane, const struct mr_error *err,
                     int64_t now_us, struct mr_ended *ended) {
-    /* Of an asynchronous worker's calls any may be what it died of. */
-    size_t n_begun = lane->is_async || lane->n_slots == 0 ? lane->n_slots : 1;
+    size_t n_begun = count_begun(lane);
     for (size_t i = 0; i < n_begun; i++) {
         struct mr_ticket *ticket = lane->slots[i].ticket;
         if (!ticket) continue;

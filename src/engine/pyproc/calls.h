@@ -55,9 +55,11 @@ struct mr_lane {
     int socket;  /* -1: closed; borrowed */
     void *owner; /* whoever opened it */
     bool is_async;
-    bool is_broken;  /* nothing can be sent any more; its process is about to end */
-    bool needs_room; /* the socket is full: mr_calls_make_room when it is not */
-    bool is_hung;    /* has not ended a call in time, see mr_calls_expire */
+    bool is_broken;        /* nothing can be sent any more; its process is about to end */
+    bool needs_room;       /* the socket is full: mr_calls_make_room when it is not */
+    bool is_hung;          /* has not ended a call in time, see mr_calls_expire */
+    bool has_unread;       /* its process has ended without reading the last message */
+    uint64_t last_call_id; /* the last message, if that was a call; 0: another one */
     size_t n_slots;
     struct mr_slot slots[MR_CALLS_MAX_ASYNC]; /* in the order they were sent */
     int64_t heard_us;                         /* when the worker last sent anything */
@@ -105,19 +107,22 @@ void mr_calls_pause(struct mr_calls *calls, struct mr_ticket *ticket, bool is_pa
 void mr_calls_open(struct mr_calls *calls, struct mr_lane *lane, int socket, bool is_async,
                    void *owner, int64_t now_us);
 
-/* A worker is gone. What it had begun ends with err, what it had been sent ahead goes back to the
- * front of the queue. */
+/* A worker is gone. What it may have begun ends with err, the rest of what it had been sent goes
+ * back to the front of the queue. */
 void mr_calls_close(struct mr_calls *calls, struct mr_lane *lane, const struct mr_error *err,
                     int64_t now_us, struct mr_ended *ended);
 
-/* A message about a call has come: its slot, NULL when the worker has no such call. */
+/* A message about a call has come: its slot, NULL when the worker has no such call. It stays where
+ * it is until a slot of this lane is freed, or the lane closed. */
 struct mr_slot *mr_calls_heard(struct mr_lane *lane, uint64_t id, int64_t now_us);
 
-/* The worker has ended a call: its slot is free for the next one.
- * returns  the ticket, which has ended too, or NULL when nobody waits for it; to be told by
- *          mr_ended_add or mr_ticket_tell */
-struct mr_ticket *mr_calls_answered(struct mr_calls *calls, struct mr_lane *lane,
-                                    struct mr_slot *slot, int64_t now_us);
+/* The worker has ended a call, which ends for its caller too.
+ * returns  the ticket, to be told by mr_ended_tell or by hand; NULL when nobody waits for it */
+struct mr_ticket *mr_calls_take(struct mr_slot *slot);
+
+/* After that: the slot is free for the next call. */
+void mr_calls_free_slot(struct mr_calls *calls, struct mr_lane *lane, struct mr_slot *slot,
+                        int64_t now_us);
 
 /* A socket that was full has room. */
 void mr_calls_make_room(struct mr_calls *calls, struct mr_lane *lane, int64_t now_us);

@@ -85,7 +85,8 @@ mr_channel_sent mr_channel_send(int socket, const struct mr_wire_header *header,
         sent = sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
     if (sent >= 0) return MR_CHANNEL_SENT;
-    return errno == EAGAIN ? MR_CHANNEL_FULL : MR_CHANNEL_CLOSED;
+    if (errno == EAGAIN) return MR_CHANNEL_FULL;
+    return errno == ECONNRESET ? MR_CHANNEL_CLOSED_UNREAD : MR_CHANNEL_CLOSED;
 }
 
 /* The descriptors that came with a message; returns their number. */
@@ -161,9 +162,8 @@ mr_channel_received mr_channel_receive(int socket, void *buffer, struct mr_messa
                                   .msg_control = &control,
                                   .msg_controllen = sizeof(control)};
         size = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        /* ECONNRESET says once that the peer closed its end with messages unread. What it had sent
-         * is still there. */
-    } while (size < 0 && (errno == EINTR || errno == ECONNRESET));
+    } while (size < 0 && errno == EINTR);
+    if (size < 0 && errno == ECONNRESET) return MR_CHANNEL_UNREAD; /* and forgotten by the kernel */
     if (size < 0) return errno == EAGAIN ? MR_CHANNEL_NOTHING : MR_CHANNEL_END;
     if (size == 0 && message.msg_controllen == 0) return MR_CHANNEL_END;
     int fds[MR_WIRE_MAX_FDS];

@@ -36,8 +36,9 @@ void mr_memfd_deinit(struct mr_memfd *memfd); /* -1 is allowed */
 
 typedef enum mr_channel_sent {
     MR_CHANNEL_SENT,
-    MR_CHANNEL_FULL,  /* the peer must read first; epoll's EPOLLOUT tells when */
-    MR_CHANNEL_CLOSED /* nobody will ever read it */
+    MR_CHANNEL_FULL,         /* the peer must read first; epoll's EPOLLOUT tells when */
+    MR_CHANNEL_CLOSED,       /* nobody will ever read it */
+    MR_CHANNEL_CLOSED_UNREAD /* nor what was sent before: instead of MR_CHANNEL_UNREAD */
 } mr_channel_sent;
 
 /* Send one message, without waiting.
@@ -56,6 +57,8 @@ struct mr_message {
 typedef enum mr_channel_received {
     MR_CHANNEL_MESSAGE, /* to be given to mr_message_deinit */
     MR_CHANNEL_NOTHING, /* at the moment */
+    MR_CHANNEL_UNREAD,  /* the peer has closed its end and not read all that was sent to it; told
+                           once, before the messages that it had sent */
     MR_CHANNEL_END,     /* the peer has closed its end */
     MR_CHANNEL_BROKEN   /* what came is no message, or there is no memory for it: err */
 } mr_channel_received;

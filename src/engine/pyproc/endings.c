@@ -54,6 +54,13 @@ static void hung_up(struct mr_pool *pool, struct mr_peer *peer) {
     mr_peer_close_socket(peer);
 }
 
+static void note_unread(struct mr_pool *pool, struct mr_peer *peer) {
+    if (!peer->worker) return;
+    pthread_mutex_lock(&pool->lock);
+    mr_pool_lane(pool, peer->worker)->has_unread = true;
+    pthread_mutex_unlock(&pool->lock);
+}
+
 /* What a peer did that it must not, to go behind "the process". */
 static void misbehaved(struct mr_pool *pool, struct mr_peer *peer, const struct mr_error *err) {
     char how[sizeof(err->message) + 64];
@@ -69,6 +76,7 @@ static bool receive(struct mr_pool *pool, struct mr_peer *peer) {
     struct mr_error err = {0};
     switch (mr_channel_receive(peer->socket, pool->datagram, &message, &err)) {
     case MR_CHANNEL_NOTHING: return false;
+    case MR_CHANNEL_UNREAD: note_unread(pool, peer); return true;
     case MR_CHANNEL_END: hung_up(pool, peer); return false;
     case MR_CHANNEL_BROKEN: misbehaved(pool, peer, &err); return false;
     case MR_CHANNEL_MESSAGE: break;

@@ -49,8 +49,13 @@ static int execute(const struct mr_process_spec *spec, pid_t parent) {
     return errno;
 }
 
+static mr_status cannot_start(const struct mr_process_spec *spec, int error, struct mr_error *err) {
+    return mr_fail(err, MR_E_IO, "%s cannot be started: %s", spec->path, strerror(error));
+}
+
 mr_status mr_process_start(const struct mr_process_spec *spec, pid_t *pid, int *pidfd,
                            struct mr_error *err) {
+    if (access(spec->path, X_OK) != 0) return cannot_start(spec, errno, err);
     sigset_t all, before;
     sigfillset(&all);
     /* A handler must not run in the child while it shares our memory. */
@@ -75,7 +80,7 @@ mr_status mr_process_start(const struct mr_process_spec *spec, pid_t *pid, int *
         kill(child, SIGKILL);
     }
     if (child > 0) waitpid(child, NULL, 0);
-    return mr_fail(err, MR_E_IO, "%s cannot be started: %s", spec->path, strerror(error));
+    return cannot_start(spec, error, err);
 }
 
 /* The parent of a process, 0 when it is gone. */

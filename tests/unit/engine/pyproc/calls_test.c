@@ -113,7 +113,8 @@ static void assert_takes_nothing(int i) {
 static struct mr_call *answer(int i, uint64_t id) {
     struct mr_slot *slot = mr_calls_heard(&lanes[i], id, now);
     assert_non_null(slot);
-    struct mr_ticket *ticket = mr_calls_answered(&calls, &lanes[i], slot, now);
+    struct mr_ticket *ticket = mr_calls_take(slot);
+    mr_calls_free_slot(&calls, &lanes[i], slot, now);
     return ticket ? ticket->call : NULL;
 }
 
@@ -260,6 +261,23 @@ static void test_close(void **state) {
     assert_takes(1, MR_WIRE_PREDICT, c);
     assert_null(calls.first);
     assert_null(calls.last);
+}
+
+/* A call that a worker had not read when it ended was not begun. */
+static void test_close_unread(void **state) {
+    (void)state;
+    open_lane(0, false);
+    struct mr_call *a = ask(10);
+    lanes[0].has_unread = true;
+    struct mr_ended ended = {0};
+    close_lane(0, &ended);
+    assert_null(ended.first);
+    open_lane(0, false);
+    assert_takes(0, MR_WIRE_PREDICT, a);
+    mr_calls_pause(&calls, a->state, true); /* it may be that which was not read */
+    lanes[0].has_unread = true;
+    close_lane(0, &ended);
+    assert_ended(&ended, a, MR_E_UNAVAILABLE, "the worker died");
 }
 
 static void test_async(void **state) {
@@ -464,6 +482,7 @@ int main(void) {
         TEST(test_withdraw),
         TEST(test_pause),
         TEST(test_close),
+        TEST(test_close_unread),
         TEST(test_async),
         TEST(test_deadline_in_queue),
         TEST(test_deadline_in_flight),

@@ -205,11 +205,26 @@ static void test_end(void **state) {
     close(theirs);
     struct mr_message message;
     struct mr_error err;
+    assert_int_equal(receive(&message, &err), MR_CHANNEL_UNREAD);
     assert_int_equal(receive(&message, &err), MR_CHANNEL_MESSAGE);
     assert_int_equal(message.header.type, MR_WIRE_END);
     mr_message_deinit(&message);
     assert_int_equal(receive(&message, &err), MR_CHANNEL_END);
     assert_int_equal(mr_channel_send(ours, &predict, NULL, NULL), MR_CHANNEL_CLOSED);
+    theirs = dup(ours); /* something to close */
+}
+
+/* The same, told by the next attempt to send. */
+static void test_end_unread(void **state) {
+    (void)state;
+    const struct mr_wire_header predict = {.type = MR_WIRE_PREDICT, .id = 1};
+    assert_int_equal(mr_channel_send(ours, &predict, NULL, NULL), MR_CHANNEL_SENT);
+    close(theirs);
+    assert_int_equal(mr_channel_send(ours, &predict, NULL, NULL), MR_CHANNEL_CLOSED_UNREAD);
+    assert_int_equal(mr_channel_send(ours, &predict, NULL, NULL), MR_CHANNEL_CLOSED);
+    struct mr_message message;
+    struct mr_error err;
+    assert_int_equal(receive(&message, &err), MR_CHANNEL_END);
     theirs = dup(ours); /* something to close */
 }
 
@@ -246,13 +261,10 @@ static void test_no_memfd(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        WITH_PAIR(test_small_message),
-        WITH_PAIR(test_memfd),
-        WITH_PAIR(test_hostile_memfds),
-        WITH_PAIR(test_hostile_descriptors),
-        WITH_PAIR(test_hostile_datagrams),
-        WITH_PAIR(test_end),
-        WITH_PAIR(test_full),
+        WITH_PAIR(test_small_message),     WITH_PAIR(test_memfd),
+        WITH_PAIR(test_hostile_memfds),    WITH_PAIR(test_hostile_descriptors),
+        WITH_PAIR(test_hostile_datagrams), WITH_PAIR(test_end),
+        WITH_PAIR(test_end_unread),        WITH_PAIR(test_full),
         cmocka_unit_test(test_no_memfd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,169 @@
+"""Runs tests/tools/pool.c, the Python engine without a server, and what one can see of it."""
+
+import contextlib
+import json
+import os
+import pathlib
+import queue
+import re
+import subprocess
+import threading
+import time
+
+SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer")
+LIMIT_S = 60  # for anything that is to happen
+
+
+def _state_and_parent(pid):
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None, None
+    state, parent = stat.rpartition(")")[2].split()[:2]
+    return state, int(parent)
+
+
+def state_of(pid):
+    """A letter as in ps, None when the process is gone."""
+    return _state_and_parent(pid)[0]
+
+
+def children_of(pid):
+    """Process ids and states of the children of a process, zombies too."""
+    found = {}
+    for number in filter(str.isdigit, os.listdir("/proc")):
+        state, parent = _state_and_parent(number)
+        if parent == pid:
+            found[int(number)] = state
+    return found
+
+
+def descendants_of(pid):
+    found = children_of(pid)
+    for child in list(found):
+        found.update(descendants_of(child))
+    return found
+
+
+class Pool:
+    """A running pool."""
+
+    def __init__(self, process, log):
+        self.process, self._log = process, log
+        self.pid = process.pid
+        self._others = []  # events that nobody has waited for yet
+        self._events = queue.Queue()
+        self._n_asked = 0
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self._events.put(json.loads(line))
+        self._events.put(None)
+
+    def log(self):
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def write(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def wait(self, event, name=""):
+        """The next event of that kind and name."""
+        end = time.monotonic() + LIMIT_S
+        while True:
+            for i, other in enumerate(self._others):
+                if other["event"] == event and other["name"] == name:
+                    return self._others.pop(i)
+            try:
+                received = self._events.get(timeout=max(0, end - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"no {event} {name}; {self._others}\n{self.log()}") from None
+            assert received is not None, f"the pool has ended\n{self.log()}"
+            self._others.append(received)
+
+    def events(self):
+        """All that have come and nobody has waited for."""
+        while not self._events.empty():
+            self._others.append(self._events.get())
+        return self._others
+
+    def ask(self, do, is_stream=False, **body):
+        """Ask a worker to do something.  returns  the call's name"""
+        self._n_asked += 1
+        name = f"{do}-{self._n_asked}"
+        verb = "stream" if is_stream else "ask"
+        self.write(f"{verb} {name} {json.dumps({'do': do, **body})}")
+        return name
+
+    def answer(self, name):
+        """Status and text, of JSON its value, of a call."""
+        done = self.wait("done", name)
+        text = json.loads(done["text"]) if done["status"] == 200 else done["text"]
+        return done["http"] or done["status"], text
+
+    def do(self, do, **body):
+        return self.answer(self.ask(do, **body))
+
+    def cancel(self, name):
+        self.write(f"cancel {name}")
+        return bool(self.wait("cancelled", name)["status"])
+
+    def state(self):
+        self.write("state")
+        return self.wait("state")["text"]
+
+    def until(self, condition):
+        """Wait until a condition holds, which gives its value."""
+        end = time.monotonic() + LIMIT_S
+        while not (value := condition()):
+            assert time.monotonic() < end, self.log()
+            time.sleep(0.01)
+        return value
+
+    def until_logged(self, text):
+        self.until(lambda: text in self.log())
+
+    def fds(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def rss_bytes(self):
+        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+
+    def zombies(self):
+        return [pid for pid, state in children_of(self.pid).items() if state == "Z"]
+
+
+def start_pool(program, interpreter, package, model, log, n_workers=1, timeout_ms=0):
+    """A pool that nobody ends."""
+    command = [program, interpreter, package, model, n_workers, timeout_ms]
+    process = subprocess.Popen(
+        list(map(str, command)),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log.open("wb"),
+        text=True,
+    )
+    return Pool(process, log)
+
+
+@contextlib.contextmanager
+def run_pool(*arguments, **options):
+    """The same, until its end, when it must leave no process and no descriptor."""
+    pool = start_pool(*arguments, **options)
+    process = pool.process
+    try:
+        yield pool
+        family = descendants_of(process.pid)
+        process.stdin.close()
+        before, after = pool.wait("end")["text"].split()
+        assert before == after, f"descriptors before and after: {before}, {after}"
+        assert process.wait(LIMIT_S) == 0, pool.log()
+        left = [pid for pid in family if pathlib.Path(f"/proc/{pid}").exists()]
+        assert not left, f"processes are left: {left}"
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    assert not SANITIZER_REPORT.search(pool.log()), pool.log()
