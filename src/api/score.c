@@ -4,6 +4,8 @@
 
 #include "schema/enforce.h"
 
+#define MAX_KEPT_BODY_BYTES ((size_t)64 * 1024)
+
 static void set_raw(struct mr_input *input, const char *reason) {
     *input = (struct mr_input){.kind = MR_INPUT_RAW, .raw_reason = reason};
 }
@@ -28,13 +30,14 @@ static mr_status decode(const struct mr_model *model, mr_format format, char *bo
     return mr_fail(err, MR_E_INTERNAL, "unknown format %d", (int)format);
 }
 
-/* Who takes a question that is raw, of a body as it came: a native engine does not, and one in JSON
- * was parsed in place for it. */
-static mr_status choose_for_raw(const struct mr_model *model, mr_format format, const char *reason,
-                                const struct mr_engine **out, struct mr_error *err) {
+/* Who takes a question that is raw: a native engine does not. body: as it came; no data when it was
+ * parsed in place and is lost. */
+static mr_status choose_for_raw(const struct mr_model *model, struct mr_str body,
+                                const char *reason, const struct mr_engine **out,
+                                struct mr_error *err) {
     *out = &model->engine;
     if (!mr_engine_is_native(*out)) return MR_OK;
-    if (format == MR_FORMAT_JSON || !model->fallback) {
+    if (!body.data || !model->fallback) {
         return mr_fail(err, MR_E_BAD_REQUEST,
                        "the %s engine does not take this request: %s. Python can read it: start "
                        "the server with --engine python",
@@ -65,7 +68,7 @@ mr_status mr_score_enforce(const struct mr_model *model, struct mr_decoded *deco
         MR_TRY(mr_enforce_params(&model->signature, decoded->params, arena, &input->params, err));
     }
     if (is_raw) {
-        MR_TRY(choose_for_raw(model, format, reason, &engine, err));
+        MR_TRY(choose_for_raw(model, body, reason, &engine, err));
         *input = (struct mr_input){
             .kind = MR_INPUT_RAW, .raw_reason = reason, .raw_format = format, .raw_body = body};
     }
@@ -76,15 +79,26 @@ mr_status mr_score_enforce(const struct mr_model *model, struct mr_decoded *deco
     return MR_OK;
 }
 
+/* What stays of a body as it came. Without room behind it JSON is not parsed in place, which costs
+ * a copy of it. Beside a native engine only few requests ask for that: of a large body nothing
+ * stays.
+ */
+static struct mr_str keep_body(const struct mr_model *model, mr_format format, struct mr_str body,
+                               size_t *capacity) {
+    bool is_kept = format != MR_FORMAT_JSON || body.size <= MAX_KEPT_BODY_BYTES ||
+                   !mr_engine_is_native(&model->engine);
+    if (!is_kept) return (struct mr_str){NULL, 0};
+    *capacity = body.size;
+    return body;
+}
+
 mr_status mr_score_decode(const struct mr_model *model, mr_format format, char *body,
                           size_t body_size, size_t body_capacity, struct mr_arena *arena,
                           struct mr_question *out, struct mr_error *err) {
     struct mr_decoded decoded = {0};
-    /* Without room behind it a body is not parsed in place: it may still be needed as it came. */
-    if (!mr_engine_is_native(&model->engine)) body_capacity = body_size;
+    struct mr_str kept = keep_body(model, format, (struct mr_str){body, body_size}, &body_capacity);
     MR_TRY(decode(model, format, body, body_size, body_capacity, arena, &decoded, err));
-    return mr_score_enforce(model, &decoded, format, (struct mr_str){body, body_size}, arena, out,
-                            err);
+    return mr_score_enforce(model, &decoded, format, kept, arena, out, err);
 }
 
 /* --- waiting for an answer ---------------------------------------------------------------------

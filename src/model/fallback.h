@@ -1,4 +1,5 @@
-/* Python's engine beside a native one, for what a native engine cannot read: Parquet bodies.
+/* Python's engine beside a native one, for bodies that only MLflow itself can type:
+ * Parquet, and odd JSON.
  *
  * It is started when it is first needed, and with one worker. */
 #ifndef MR_MODEL_FALLBACK_H

@@ -351,6 +351,22 @@ def test_engine_native_and_parquet(serve, iris_model, parquet_body):
         assert "--engine python" in answer.json()["message"]
 
 
+def test_a_request_that_only_pandas_can_type_starts_python_beside_c(serve, save_model):
+    from sklearn.linear_model import LinearRegression
+
+    model = save_model(LinearRegression().fit([[0, 0], [1, 0], [0, 1]], [0, 2, 3]))
+    split = {"columns": [0.5, 1.5], "data": [[1, 1]] * 2}
+    with serve(model) as server:
+        answer = invoke(server, {"dataframe_split": split})
+        assert [round(value, 9) for value in answer.json()["predictions"]] == [5, 5]
+        assert "loads the model for 1 worker" in server.log()
+        # Of a large body nothing is kept.
+        split["data"] = [[1, 1]] * 10_000
+        answer = invoke(server, {"dataframe_split": split})
+        assert (answer.status, answer.json()["error_code"]) == (400, "BAD_REQUEST")
+        assert "--engine python" in answer.json()["message"]
+
+
 def test_type_hints_are_checked_by_python(serve, save_python_model):
     model = save_python_model("""
         class Model(PythonModel):
