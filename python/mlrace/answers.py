@@ -73,21 +73,20 @@ def _columns(frame):
     """What write_result_head wants of each column, and the columns' values; two empty tuples where
     only JSON can hold them."""
     if type(frame) is pd.Series:
-        names, values = [0 if frame.name is None else frame.name], [frame.to_numpy()]
-        dtypes = [frame.dtype]
+        items = ((0 if frame.name is None else frame.name, frame),)
     else:
-        names, dtypes = frame.columns.tolist(), frame.dtypes.tolist()
-        values = None
-    if not all(type(name) in (str, int) for name in names):
-        return (), ()
-    keys = [json.dumps(str(name)) for name in names]
-    codes = [_DTYPE_CODES.get(dtype) if isinstance(dtype, np.dtype) else None for dtype in dtypes]
-    if not keys or None in codes or len(set(keys)) < len(keys):
-        return (), ()
-    if values is None:
-        values = [column.to_numpy() for _, column in frame.items()]
-    sizes = [len(frame) * wire.DTYPE_BYTES[code] for code in codes]
-    return tuple((key, code, (), size) for key, code, size in zip(keys, codes, sizes)), values
+        items = frame.items()
+    columns, arrays = {}, []
+    for name, column in items:
+        code = _DTYPE_CODES.get(column.dtype)
+        if code is None or type(name) not in (str, int):
+            return (), ()
+        key = json.dumps(str(name))
+        columns[key] = key, code, (), len(frame) * wire.DTYPE_BYTES[code]
+        arrays.append(column.to_numpy())
+    if len(columns) < len(arrays):
+        return (), ()  # of some name there are two
+    return tuple(columns.values()), arrays
 
 
 def _arrays(kind, flags, n_rows, columns, arrays):

@@ -7,11 +7,17 @@ A request's layout says everything but the values, so it is read once and become
 from a payload to the data.
 """
 
+import struct
+
 import numpy as np
 import pandas as pd
 
 from . import wire
 
+try:
+    import pyarrow as pa
+except ImportError:
+    pa = None
 try:
     from pandas.api.internals import create_dataframe_from_blocks
 except ImportError:
@@ -23,9 +29,11 @@ _DTYPES = [
     for name, n_bytes in zip(wire.DTYPE_NAMES, wire.DTYPE_BYTES)
 ]
 _INT64 = np.dtype("int64")
+_INT64_AT = struct.Struct("=q")
 # What pandas makes of texts: its own dtype, from pandas 3 on, or Python objects.
 _TEXT_DTYPE = pd.Series(["text"]).dtype
 _HAS_TEXT_DTYPE = _TEXT_DTYPE != object
+_IS_ARROW = pa is not None and getattr(_TEXT_DTYPE, "storage", None) == "pyarrow"
 
 
 class Planner:
@@ -149,6 +157,8 @@ def _plan_block(run, n_rows):
 
 
 def _plan_text_block(item):
+    if item.dtype == wire.STR and not item.flags and _IS_ARROW:
+        return lambda payload: _arrow_texts(item, payload)
     is_text_dtype = item.dtype == wire.STR and not item.flags & wire.AS_OBJECTS and _HAS_TEXT_DTYPE
     # MLflow's JSON gives None where pandas has no dtype for texts; its CSV gives NaN, and of bytes
     # only those are missing whose key a row lacks.
@@ -215,6 +225,22 @@ def _missing(item, payload):
     n_bytes = (item.n_values + 7) // 8
     bits = np.ndarray(n_bytes, np.uint8, payload, item.validity)
     return np.unpackbits(bits, count=item.n_values, bitorder="little") == 0
+
+
+def _arrow_texts(item, payload):
+    """The pandas array of a column of texts, which is laid out as in the payload."""
+    n, size = item.n_values, len(payload)
+    if item.values > size or _INT64_AT.unpack_from(payload, item.offsets) != (0,):
+        raise wire.WireError(f"texts at {item.values}, of {size} bytes in all")
+    whole = pa.py_buffer(payload)
+    validity = whole.slice(item.validity, (n + 7) // 8) if item.validity else None
+    offsets = whole.slice(item.offsets, 8 * (n + 1))
+    texts = pa.LargeStringArray.from_buffers(n, offsets, whole.slice(item.values), validity)
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise wire.WireError(f"texts: {error}") from None
+    return pd.arrays.ArrowStringArray(texts, dtype=_TEXT_DTYPE)
 
 
 def _texts(item, payload):
