@@ -89,13 +89,15 @@ def request(kind, items=(), text=b"", flags=0, body_format=0, n_rows=0):
         else:
             before = None
             field["n"] = len(item.values)
+    n_bytes = 0
     for item, field in zip(items, fields):
         field["offsets"] = field["validity"] = 0
         if not isinstance(item.values, np.ndarray):
             body += bytes(align(len(body)) - len(body))
             field["offsets"] = len(body)
             sizes = [len(encode_text(value)) for value in item.values]
-            body += np.cumsum([0, *sizes]).astype("int64").tobytes()
+            body += np.cumsum([n_bytes, *sizes]).astype("int64").tobytes()
+            n_bytes += sum(sizes)
             present = [value is not None for value in item.values]
         else:
             present = [i not in item.missing for i in range(field["n"])]
@@ -103,10 +105,11 @@ def request(kind, items=(), text=b"", flags=0, body_format=0, n_rows=0):
             body += bytes(align(len(body)) - len(body))
             field["validity"] = len(body)
             body += np.packbits(present, bitorder="little").tobytes()
+    body += bytes(align(len(body)) - len(body))
+    start_of_bytes = len(body)
     for item, field in zip(items, fields):
         if not isinstance(item.values, np.ndarray):
-            body += bytes(align(len(body)) - len(body))
-            field["values"] = len(body)
+            field["values"] = start_of_bytes
             body += b"".join(map(encode_text, item.values))
     body += bytes(align(len(body)) - len(body))
     head = struct.pack(

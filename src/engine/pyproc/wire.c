@@ -105,8 +105,8 @@ mr_status mr_wire_read_header(const void *datagram, size_t size, struct mr_wire_
 /* --- requests --------------------------------------------------------------------------------- */
 
 /* What follows header and items, in this order. Each part holds a piece of each item, or none of
- * it. Pieces that only depend on the number of rows come before those whose size depends on the
- * values, so that their offsets are the same from request to request. */
+ * it. The bytes of texts come last, and the offsets of all count from where the first begins, so
+ * that items are the same from request to request. */
 enum part { NAMES, SHAPES, VALUES, OFFSETS, VALIDITY, BYTES, N_PARTS };
 
 /* An item and where it comes from. */
@@ -120,6 +120,7 @@ struct entry {
     const struct mr_str *texts; /* texts of a tensor */
     const uint8_t *validity;
     bool continues; /* values follow those of the item before without a gap */
+    int64_t first;  /* offset of the first text */
 };
 
 struct mr_wire_request {
@@ -256,7 +257,7 @@ static uint64_t *part_offset(struct entry *entry, enum part part) {
 }
 
 static size_t part_alignment(const struct entry *entry, enum part part) {
-    if (part == NAMES || (part == VALUES && entry->continues)) return 1;
+    if (part == NAMES || part == BYTES || (part == VALUES && entry->continues)) return 1;
     return part == SHAPES ? sizeof(int64_t) : BUFFER_ALIGNMENT;
 }
 
@@ -317,12 +318,16 @@ static bool lay_out(struct mr_wire_request *request, size_t *size) {
     *size = 0;
     claim(size, 1, REQUEST_BYTES, &is_overflown);
     claim(size, 1, header->n_items * sizeof(struct wire_item), &is_overflown);
+    size_t bytes_start = 0;
     for (enum part part = NAMES; part < N_PARTS; part++) {
+        if (part == BYTES) bytes_start = claim(size, BUFFER_ALIGNMENT, 0, &is_overflown);
         for (size_t i = 0; i < header->n_items; i++) {
             struct entry *entry = &request->entries[i];
             if (!has_part(entry, part)) continue;
-            *part_offset(entry, part) = claim(size, part_alignment(entry, part),
-                                              part_size(entry, part), &is_overflown);
+            size_t start = claim(size, part_alignment(entry, part), part_size(entry, part),
+                                 &is_overflown);
+            *part_offset(entry, part) = part == BYTES ? bytes_start : start;
+            if (part == BYTES) entry->first = (int64_t)(start - bytes_start);
         }
         if (part == SHAPES) header->layout_size = *size;
     }
@@ -372,11 +377,11 @@ static void put_i64(struct writer *writer, int64_t value) {
 
 static void put_offsets(struct writer *writer, const struct entry *entry) {
     put(writer, entry->item.offsets_offset, NULL, 0);
-    int64_t end = 0;
+    int64_t end = entry->first;
     put_i64(writer, end);
     for (uint64_t i = 0; i < entry->item.n_values; i++) {
         if (entry->offsets) {
-            end = entry->offsets[i + 1] - entry->offsets[0];
+            end = entry->first + entry->offsets[i + 1] - entry->offsets[0];
         } else {
             end += (int64_t)entry->texts[i].size;
         }
@@ -385,7 +390,7 @@ static void put_offsets(struct writer *writer, const struct entry *entry) {
 }
 
 static void put_bytes(struct writer *writer, const struct entry *entry) {
-    uint64_t offset = entry->item.values_offset;
+    uint64_t offset = entry->item.values_offset + (uint64_t)entry->first;
     if (entry->offsets) {
         put(writer, offset, entry->bytes + entry->offsets[0], bytes_of_texts(entry));
         return;

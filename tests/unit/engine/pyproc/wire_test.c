@@ -214,12 +214,11 @@ static void test_table(void **state) {
     assert_int_equal(u64_at(&request, item_at(2) + 32), u64_at(&request, item_at(1) + 32) + 24);
     holds(&request, u64_at(&request, item_at(2) + 32), b, sizeof(b));
     holds(&request, u64_at(&request, item_at(4) + 48), validity, 1);
-    const int64_t from_zero[] = {0, 1, 1, 4};
-    for (size_t i = 4; i < 6; i++) {
-        holds(&request, u64_at(&request, item_at(i) + 40), from_zero, sizeof(from_zero));
-    }
-    holds(&request, u64_at(&request, item_at(4) + 32), "xabc", 4);
-    holds(&request, u64_at(&request, item_at(5) + 32), "\xff\x00z1", 4);
+    const int64_t places[] = {0, 1, 1, 4}, behind_them[] = {4, 5, 5, 8};
+    holds(&request, u64_at(&request, item_at(4) + 40), places, sizeof(places));
+    holds(&request, u64_at(&request, item_at(5) + 40), behind_them, sizeof(behind_them));
+    assert_int_equal(u64_at(&request, item_at(4) + 32), u64_at(&request, item_at(5) + 32));
+    holds(&request, u64_at(&request, item_at(4) + 32), "xabc\xff\x00z1", 8);
     free(request.bytes);
 }
 
@@ -238,9 +237,15 @@ static void test_layout_of_texts(void **state) {
              .n_rows = 1,
              .offsets = offsets,
              .bytes = bytes},
-            {.name = {"b", 1}, .is_named = true, .dtype = MR_INT64, .n_rows = 1, .values = value}};
+            {.name = {"b", 1}, .is_named = true, .dtype = MR_INT64, .n_rows = 1, .values = value},
+            {.name = {"c", 1},
+             .is_named = true,
+             .dtype = MR_STRING,
+             .n_rows = 1,
+             .offsets = offsets,
+             .bytes = bytes}};
         const struct mr_input input = {.kind = MR_INPUT_TABLE,
-                                       .table = {.n_rows = 1, .n_cols = 2, .columns = columns}};
+                                       .table = {.n_rows = 1, .n_cols = 3, .columns = columns}};
         requests[i] = write_request(&input, &(struct mr_wire_request_options){0});
     }
     size_t layout_size = u64_at(&requests[0], 24);
