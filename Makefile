@@ -5,7 +5,7 @@ PORT ?= 5000
 SECONDS_EACH ?= 60
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test test-large unit sanitize tsan bench bench-python soak fuzz format lint clean
+.PHONY: help build demo test test-large test-kills unit sanitize tsan bench bench-python soak fuzz format lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -25,6 +25,12 @@ test-large: ## the slow tests of large bodies (100 MB)
 	@scripts/venv
 	@scripts/build gcc
 	.venv/bin/pytest tests/server -m large
+
+test-kills: ## a thousand workers are killed while clients ask
+	@scripts/bootstrap test
+	@scripts/venv
+	@scripts/build gcc
+	.venv/bin/pytest tests/server -m kills -s
 
 unit: ## the unit tests alone, a debug build
 	@scripts/bootstrap test

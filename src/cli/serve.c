@@ -56,6 +56,7 @@ static const char more_help[] =
     "       -d '{\"dataframe_records\": [{\"a\": 1.5, \"b\": 2.5}]}'\n";
 
 #define MAX_CONNECTIONS 10000
+#define MAX_DESCRIPTORS (2 * MAX_CONNECTIONS + 4096)
 
 struct config {
     const char *model_uri;
@@ -190,13 +191,13 @@ static mr_status wait_for_end(int signals, struct mr_loading *loading, const str
 /* --- serving -----------------------------------------------------------------------------------
  */
 
-/* Each connection is a descriptor, and shells still give 1024. Where the hard limit is lower than
- * wanted, the acceptor waits for connections to close. */
+/* Each connection is a descriptor, a large request to Python a second one, each of its workers
+ * three; and shells still give 1024. Where the hard limit is lower than wanted, the acceptor waits
+ * for connections to close. */
 static void raise_descriptor_limit(void) {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= MAX_CONNECTIONS + 100) return;
-    limit.rlim_cur = limit.rlim_max < MAX_CONNECTIONS + 100 ? limit.rlim_max
-                                                            : MAX_CONNECTIONS + 100;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= MAX_DESCRIPTORS) return;
+    limit.rlim_cur = limit.rlim_max < MAX_DESCRIPTORS ? limit.rlim_max : MAX_DESCRIPTORS;
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 

@@ -59,7 +59,10 @@ void mr_http_loop_move(struct mr_http_connection *connection, mr_http_phase phas
 
 static void free_connection(struct mr_http_connection *connection) {
     struct mr_http_loop *loop = connection->loop;
-    close(connection->fd); /* leaves the epoll set by that */
+    /* Not left to close: a process that is being started may hold a copy of the descriptor for a
+     * moment, which would keep it in the set. */
+    epoll_ctl(loop->epoll, EPOLL_CTL_DEL, connection->fd, NULL);
+    close(connection->fd);
     if (connection->arena) mr_http_loop_give_arena(loop, connection->arena);
     free(connection->pending);
     free(connection);

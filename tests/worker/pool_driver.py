@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import pathlib
 import queue
 import re
@@ -10,39 +9,10 @@ import subprocess
 import threading
 import time
 
+import processes
+
 SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer")
 LIMIT_S = 60  # for anything that is to happen
-
-
-def _state_and_parent(pid):
-    try:
-        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None, None
-    state, parent = stat.rpartition(")")[2].split()[:2]
-    return state, int(parent)
-
-
-def state_of(pid):
-    """A letter as in ps, None when the process is gone."""
-    return _state_and_parent(pid)[0]
-
-
-def children_of(pid):
-    """Process ids and states of the children of a process, zombies too."""
-    found = {}
-    for number in filter(str.isdigit, os.listdir("/proc")):
-        state, parent = _state_and_parent(number)
-        if parent == pid:
-            found[int(number)] = state
-    return found
-
-
-def descendants_of(pid):
-    found = children_of(pid)
-    for child in list(found):
-        found.update(descendants_of(child))
-    return found
 
 
 class Pool:
@@ -125,14 +95,13 @@ class Pool:
         self.until(lambda: text in self.log())
 
     def fds(self):
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        return processes.count_fds(self.pid)
 
     def rss_bytes(self):
-        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
+        return processes.rss_bytes(self.pid)
 
     def zombies(self):
-        return [pid for pid, state in children_of(self.pid).items() if state == "Z"]
+        return processes.zombies_of(self.pid)
 
 
 def start_pool(program, interpreter, package, model, log, n_workers=1, timeout_ms=0):
@@ -155,7 +124,7 @@ def run_pool(*arguments, **options):
     process = pool.process
     try:
         yield pool
-        family = descendants_of(process.pid)
+        family = processes.descendants_of(process.pid)
         process.stdin.close()
         before, after = pool.wait("end")["text"].split()
         assert before == after, f"descriptors before and after: {before}, {after}"

@@ -10,6 +10,7 @@ import sys
 import time
 
 import pool_driver
+import processes
 import pytest
 
 TOOL = pathlib.Path(os.environ["MLRACE_BUILD"]).resolve() / "tool_pool"
@@ -54,7 +55,7 @@ def wait_for_workers(pool, n_workers, can_fork):
     while len(pids) < n_workers:
         names = [pool.ask("echo", seconds=0.02) for _ in range(n_workers)]
         pids = {pool.answer(name)[1] for name in names}
-    pool.until(lambda: len(pool_driver.descendants_of(pool.pid)) == n_workers + can_fork)
+    pool.until(lambda: len(processes.descendants_of(pool.pid)) == n_workers + can_fork)
 
 
 def n_starts(tmp_path):
@@ -322,7 +323,7 @@ def test_killed_from_outside(start, can_fork):
         for _ in range(5):
             pid = pool.do("echo")[1]
             os.kill(pid, signal.SIGKILL)
-            pool.until(lambda: pool_driver.state_of(pid) in (None, "Z"))
+            pool.until(lambda: processes.state_of(pid) in (None, "Z"))
             status, new_pid = pool.do("echo")  # waits for the next one
             assert (status, new_pid == pid) == (200, False)
         assert "no request was lost, and is replaced at once" in pool.log()
@@ -343,8 +344,8 @@ def test_death_of_template(start):
     """Workers go on; their deaths are seen, and a new template forks their successors."""
     with start(2, seconds=0.3) as pool:
         pool.wait("loaded")
-        (template,) = pool_driver.children_of(pool.pid)
-        pool.until(lambda: len(pool_driver.children_of(template)) == 2)
+        (template,) = processes.children_of(pool.pid)
+        pool.until(lambda: len(processes.children_of(template)) == 2)
         os.kill(template, signal.SIGKILL)
         pool.until_logged("workers go on, and it is replaced at once")
         assert pool.do("echo", text="x") == (200, "x")
@@ -360,8 +361,8 @@ def test_all_die(start):
     """Calls wait for workers to come back."""
     with start(2, seconds=0.3) as pool:
         pool.wait("loaded")
-        pool.until(lambda: len(pool_driver.descendants_of(pool.pid)) == 3)
-        for pid in pool_driver.descendants_of(pool.pid):
+        pool.until(lambda: len(processes.descendants_of(pool.pid)) == 3)
+        for pid in processes.descendants_of(pool.pid):
             os.kill(pid, signal.SIGKILL)
         pool.until(lambda: pool.state() == "loading")
         assert pool.do("echo", text="x") == (200, "x")
@@ -478,7 +479,7 @@ def test_flood(start):
     """Megabytes of output neither stop the worker nor stay in memory, and others answer."""
     with start(2) as pool:
         pool.wait("loaded")
-        pool.until(lambda: len(pool_driver.descendants_of(pool.pid)) == 3)
+        pool.until(lambda: len(processes.descendants_of(pool.pid)) == 3)
         pool.do("flood", megabytes=1)
         rss = pool.rss_bytes()
         flood = pool.ask("flood", megabytes=30)
@@ -497,11 +498,11 @@ def test_flood(start):
 def test_orphans_are_reaped(start, can_fork):
     with start(can_fork=can_fork) as pool:
         pool.wait("loaded")
-        n_children = len(pool_driver.children_of(pool.pid))
+        n_children = len(processes.children_of(pool.pid))
         for _ in range(5):
             assert pool.do("daemon", seconds=0.3) == (200, "left")
-        pool.until(lambda: len(pool_driver.children_of(pool.pid)) > n_children)
-        pool.until(lambda: len(pool_driver.children_of(pool.pid)) == n_children)
+        pool.until(lambda: len(processes.children_of(pool.pid)) > n_children)
+        pool.until(lambda: len(processes.children_of(pool.pid)) == n_children)
 
 
 def test_hosts_die_with_the_server(tmp_path):
@@ -509,8 +510,8 @@ def test_hosts_die_with_the_server(tmp_path):
     (tmp_path / "host.json").write_text('{"can_fork": false}')
     pool = pool_driver.start_pool(TOOL, sys.executable, FAKE, tmp_path, tmp_path / "log", 2)
     pool.wait("loaded")
-    pool.until(lambda: len(pool_driver.descendants_of(pool.pid)) == 2)
-    family = pool_driver.descendants_of(pool.pid)
+    pool.until(lambda: len(processes.descendants_of(pool.pid)) == 2)
+    family = processes.descendants_of(pool.pid)
     pool.ask("hang")
     time.sleep(0.2)
     pool.process.kill()
