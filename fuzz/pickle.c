@@ -1,5 +1,7 @@
-/* Pickles. The values of what loads are read, as far as a few thousand objects go. */
+/* Pickles. The values of what loads are read, as far as a few thousand objects go, and what a
+ * native engine evaluates is asked for a prediction. */
 #include "loader/pickle.h"
+#include "predict.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -71,10 +73,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct mr_arena *arena = mr_arena_new((size_t)256 << 20, NULL);
     struct mr_pickle pickle = {0};
     struct mr_str file = {(const char *)data, size};
-    if (arena && mr_pickle_parse(file, arena, &pickle, NULL) == MR_OK) {
+    bool is_loaded = arena && mr_pickle_parse(file, arena, &pickle, NULL) == MR_OK;
+    if (is_loaded) {
         n_left = 5000;
         touch_object(pickle.root, 50);
     }
     mr_arena_free(arena);
+    if (is_loaded) predict_with(file, "pickle");
     return 0;
 }

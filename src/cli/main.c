@@ -8,7 +8,8 @@
 static const char help[] =
     "Usage: mlrace COMMAND [options]\n"
     "\n"
-    "Serve models saved by MLflow: evaluated in C where that gives the same answers, else by Python\n"
+    "Serve models saved by MLflow: evaluated in C where that gives the same answers, else by "
+    "Python\n"
     "processes.\n"
     "\n"
     "Commands:\n"

@@ -11,7 +11,7 @@ static mr_status read_stream(struct mr_unpickler *u, struct mr_pickle *out) {
     struct mr_object *root = NULL;
     MR_TRY(mr_pickle_run(u, &root));
     MR_TRY(mr_stream_check_end(u->stream, u->err));
-    *out = (struct mr_pickle){.root = root, .protocol = u->protocol};
+    *out = (struct mr_pickle){.root = root, .protocol = u->protocol, .numpy_major = u->numpy_major};
     return MR_OK;
 }
 

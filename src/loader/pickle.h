@@ -16,7 +16,8 @@
 
 struct mr_pickle {
     const struct mr_object *root;
-    int protocol; /* 0 also when the file does not say */
+    int protocol;    /* 0 also when the file does not say */
+    int numpy_major; /* 1 or 2: the numpy that pickled its arrays; 0: no array says */
 };
 
 /* Read a file or bytes in memory; both may be compressed as joblib does it (zlib, gzip).

@@ -83,6 +83,8 @@ mr_status mr_pickle_global(struct mr_unpickler *u, struct mr_str module, struct 
         return mr_pickle_fail(u, MR_E_UNSUPPORTED, "it needs Python: it uses %.*s.%.*s",
                               MR_STR_ARGS(module), MR_STR_ARGS(name));
     }
+    if (starts_with(module, "numpy.core.")) u->numpy_major = 1;
+    if (starts_with(module, "numpy._core.")) u->numpy_major = 2;
     MR_TRY(mr_pickle_new(u, MR_OBJECT_GLOBAL, "", out));
     (*out)->module = module;
     (*out)->name = name;

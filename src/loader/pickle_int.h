@@ -17,7 +17,8 @@ struct mr_unpickler {
     bool is_over_budget; /* the last allocation failed for that */
     uint64_t opcode_at;  /* where the opcode under way begins */
     int protocol;
-    bool is_nested; /* a pickle within a file of joblib */
+    int numpy_major; /* see struct mr_pickle */
+    bool is_nested;  /* a pickle within a file of joblib */
     bool is_stopped;
     struct mr_object **stack;
     size_t n_stack, stack_capacity;

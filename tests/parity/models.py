@@ -164,6 +164,27 @@ def float_classes(save_model):
     return save_model(fitted, infer_signature(X, fitted.predict(X)))
 
 
+@model(FLOWER, FLOWER_ROWS, is_repeat=True)
+def cloudpickled(save_model):
+    X = pd.DataFrame(numbers(2), columns=FLOWER)
+    fitted = RidgeClassifier().fit(X, labels(X.to_numpy(), ["a", "b", "c"]))
+    signature = infer_signature(X, fitted.predict(X))
+    return save_model(fitted, signature, serialization_format="cloudpickle")
+
+
+@model(FLOWER, FLOWER_ROWS, is_repeat=True)
+def pickled_without_saying_so(save_model):
+    """As early versions of MLflow saved models: pickle was the only format."""
+    X = pd.DataFrame(numbers(2), columns=FLOWER)
+    fitted = LogisticRegression().fit(X, labels(X.to_numpy(), [0, 1, 2]))
+    signature = infer_signature(X, fitted.predict(X))
+    folder = save_model(fitted, signature, serialization_format="pickle")
+    mlmodel = folder / "MLmodel"
+    lines = mlmodel.read_text().splitlines(keepends=True)
+    mlmodel.write_text("".join(line for line in lines if "serialization_format" not in line))
+    return folder
+
+
 def classifier_answering(predict_fn, names):
     def save(save_model):
         X = pd.DataFrame(numbers(2), columns=FLOWER)

@@ -7,8 +7,10 @@
 import json
 import os
 import pathlib
+import pickle
 import subprocess
 
+import cloudpickle
 import numpy as np
 import pandas as pd
 import skops.io
@@ -27,7 +29,7 @@ class Predictor:
 
     def __init__(self, folder, build=None, env=None):
         build = pathlib.Path(build or os.environ.get("MLRACE_BUILD") or ROOT / "build")
-        self._path = folder / "model.skops"
+        self._path = folder / "model"
         self._process = subprocess.Popen(
             [build / "tool_predict"],
             stdin=subprocess.PIPE,
@@ -35,10 +37,14 @@ class Predictor:
             env={**os.environ, **(env or {})},
         )
 
-    def load(self, estimator, method="predict"):
-        """Save the estimator by skops and load the file; what `mlrace explain` says of it."""
-        skops.io.dump(estimator, self._path)
-        return self.load_file(self._path, method)
+    def load(self, estimator, method="predict", stored="skops"):
+        """Save the estimator and load the file; what `mlrace explain` says of it."""
+        if stored == "skops":
+            skops.io.dump(estimator, self._path)
+        else:
+            library = {"pickle": pickle, "cloudpickle": cloudpickle}[stored]
+            self._path.write_bytes(library.dumps(estimator, protocol=pickle.DEFAULT_PROTOCOL))
+        return self.load_file(self._path, method, serialization_format=stored)
 
     def load_file(self, path, method="predict", **options):
         source = {

@@ -5,6 +5,7 @@ what cancels cannot agree better), labels and dtypes exactly, and whatever makes
 must be refused.
 """
 
+import itertools
 import re
 import zipfile
 
@@ -30,6 +31,7 @@ pytestmark = [
 ]
 
 MODULES = (sklearn.linear_model, sklearn.svm, sklearn.discriminant_analysis)
+FORMATS = ("skops", "pickle", "cloudpickle")
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
 # Estimator -> what it is fitted to, and parameters to draw from.
@@ -156,15 +158,15 @@ def tolerance_scale(estimator, method, x, want):
     return scale
 
 
-def compare(predictor, estimator, x, methods=METHODS):
+def compare(predictor, estimator, x, methods=METHODS, stored="skops"):
     """All methods of the estimator, of all rows at once and of the first alone."""
     n = 0
     for method in methods:
         if not hasattr(estimator, method):
             with pytest.raises(Refused, match="has no method"):
-                predictor.load(estimator, method)
+                predictor.load(estimator, method, stored)
             continue
-        predictor.load(estimator, method)
+        predictor.load(estimator, method, stored)
         for rows in (x, x[:1]):
             want = getattr(estimator, method)(rows)
             assert_same(estimator, method, rows, want, predictor.predict(rows))
@@ -219,10 +221,10 @@ def problems(draw, name):
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_random_models(predictor, name):
     @settings(max_examples=12, suppress_health_check=list(HealthCheck))
-    @given(problems(name))
-    def check(problem):
+    @given(problems(name), st.sampled_from(FORMATS))
+    def check(problem, stored):
         estimator, x = problem
-        assert compare(predictor, estimator, x) >= 2
+        assert compare(predictor, estimator, x, stored=stored) >= 2
 
     check()
 
@@ -300,12 +302,13 @@ def test_intercepts(predictor):
         np.array(0.1),
     ):
         estimator.intercept_ = intercept
-        for kind in ("float32", "float64", "int16", "bool"):
-            assert compare(predictor, estimator, x.astype(kind)) == 2
+        for kind, stored in itertools.product(("float32", "float64", "int16", "bool"), FORMATS):
+            assert compare(predictor, estimator, x.astype(kind), stored=stored) == 2
 
 
+@pytest.mark.parametrize("stored", FORMATS)
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_models_saved_by_mlflow(predictor, name, tmp_path):
+def test_models_saved_by_mlflow(predictor, name, stored, tmp_path):
     import mlflow.sklearn
 
     x, y = iris(as_frame=True)
@@ -314,9 +317,11 @@ def test_models_saved_by_mlflow(predictor, name, tmp_path):
         estimator,
         tmp_path / "model",
         pip_requirements=["mlflow"],
+        serialization_format=stored,
         skops_trusted_types=["sklearn._loss.loss.HalfTweedieLossIdentity"],
     )
-    said = predictor.load_file(tmp_path / "model/model.skops")
+    file = "model.skops" if stored == "skops" else "model.pkl"
+    said = predictor.load_file(tmp_path / "model" / file, serialization_format=stored)
     assert said["engine"] == "linear" and name in said["description"]
     assert_same(estimator, "predict", x, estimator.predict(x), predictor.predict(x))
 
@@ -544,7 +549,7 @@ def test_refusals(predictor, name):
 
 @pytest.mark.parametrize(
     "version, reason",
-    [("1.10.0", "versions 1.2 to 1.9"), ("1.1.3", "versions 1.2"), ("x", "no version")],
+    [("1.10.0", "versions 1.1 to 1.9"), ("1.0.2", "versions 1.1"), ("x", "no version")],
 )
 def test_unknown_versions(predictor, version, reason, tmp_path):
     source = ROOT / "examples/iris/model/model.skops"
@@ -556,6 +561,19 @@ def test_unknown_versions(predictor, version, reason, tmp_path):
             new.writestr(entry, text)
     with pytest.raises(Refused, match=reason):
         predictor.load_file(tmp_path / "model")
+
+
+class Ridge(sklearn.linear_model.Ridge):
+    """Somebody's own estimator."""
+
+
+@pytest.mark.parametrize("stored", ["pickle", "cloudpickle"])
+def test_pickles_of_unknown_classes(predictor, stored):
+    x, y = iris()
+    with pytest.raises(Refused, match="needs Python: it uses test_linear.Ridge"):
+        predictor.load(Ridge().fit(x, y), stored=stored)
+    with pytest.raises(Refused, match="no native engine for sklearn.preprocessing._label.LabelEnc"):
+        predictor.load(sklearn.preprocessing.LabelEncoder().fit(y), stored=stored)
 
 
 def test_compressed_files(predictor, tmp_path):

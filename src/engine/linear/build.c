@@ -98,7 +98,8 @@ static mr_status read_intercept(struct builder *b, const char *attribute, double
     const double *copy = NULL;
     MR_TRY(mr_sk_copy_doubles(array, model->arena, &copy, b->err));
     for (size_t k = 0; k < model->n_outputs; k++) values[k] = sign * copy[n == 1 ? 0 : k];
-    model->is_intercept_weak = array->dtype == MR_FLOAT32;
+    bool is_weak_scalar = array->n_dims == 0 && b->estimator.is_numpy_1;
+    model->is_intercept_weak = array->dtype == MR_FLOAT32 || is_weak_scalar;
     return MR_OK;
 }
 
@@ -166,10 +167,19 @@ static mr_status read_multilabel(struct builder *b) {
     return MR_OK;
 }
 
+/* Before 1.8 classes_ of ridge classifiers was a property: that of the binarizer. */
+static mr_status read_labels(struct builder *b) {
+    struct mr_sk_estimator owner = b->estimator;
+    if (b->model->rule->role == MR_LINEAR_RIDGE_CLASSIFIER && !mr_sk_is_at_least(&owner, 1, 8)) {
+        owner.object = mr_object_attr(owner.object, "_label_binarizer");
+    }
+    return mr_sk_read_labels(&owner, "classes_", b->model->arena, &b->model->labels, b->err);
+}
+
 static mr_status read_classifier(struct builder *b) {
     struct mr_engine_model *model = b->model;
     if (model->rule->role == MR_LINEAR_RIDGE_CLASSIFIER) MR_TRY(read_multilabel(b));
-    MR_TRY(mr_sk_read_labels(&b->estimator, "classes_", model->arena, &model->labels, b->err));
+    MR_TRY(read_labels(b));
     size_t n_expected = model->labels.n;
     if (n_expected == 2 && !model->is_multilabel) n_expected = 1;
     if (model->n_outputs != n_expected || (model->is_vector && n_expected != 1)) {

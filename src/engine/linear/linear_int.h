@@ -61,7 +61,8 @@ struct mr_engine_model {
     const double *coef;      /* n_outputs x n_features */
     const double *intercept; /* n_outputs */
     bool is_coef_float32;    /* a narrow X gives float32 products */
-    bool is_intercept_weak;  /* float32 or a Python number: leaves float32 scores float32 */
+    bool is_intercept_weak;  /* float32, a Python number, or a scalar for numpy 1: leaves float32
+                                scores float32 */
     bool is_log_link;
     bool is_multilabel;
     bool is_uniform_when_zero;  /* classes share evenly when all their probabilities are 0 (1.9) */

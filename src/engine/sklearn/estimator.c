@@ -2,11 +2,12 @@
 
 #include <stdlib.h>
 
+#include "loader/pickle.h"
 #include "loader/skops.h"
 
 /* The versions whose formulas were compared. Predictions of earlier and later ones may differ, and
  * have: 1.8 dropped one-vs-rest LogisticRegression, 1.9 changed the case of all probabilities 0. */
-static const struct mr_sk_version oldest = {1, 2, "1.2"};
+static const struct mr_sk_version oldest = {1, 1, "1.1"};
 static const struct mr_sk_version newest = {1, 9, "1.9"};
 
 static bool is_before(struct mr_sk_version a, struct mr_sk_version b) {
@@ -45,6 +46,27 @@ static mr_status check_version(struct mr_sk_estimator *estimator, struct mr_erro
     return MR_OK;
 }
 
+/* The graph of the file; `arena` holds it. cloudpickle writes pickles, too. */
+static mr_status load_graph(const struct mr_model_source *source, struct mr_arena *arena,
+                            const struct mr_object **root, int *numpy_major, struct mr_error *err) {
+    struct mr_str format = source->serialization_format;
+    if (mr_str_is(format, "skops")) {
+        struct mr_skops skops = {0};
+        MR_TRY(mr_skops_load(source->data_path, NULL, arena, &skops, err));
+        *root = skops.root;
+        return MR_OK;
+    }
+    if (mr_str_is(format, "pickle") || mr_str_is(format, "cloudpickle")) {
+        struct mr_pickle pickle = {0};
+        MR_TRY(mr_pickle_load(source->data_path, arena, &pickle, err));
+        *root = pickle.root;
+        *numpy_major = pickle.numpy_major;
+        return MR_OK;
+    }
+    return mr_fail(err, MR_E_UNSUPPORTED, "scikit-learn models stored as %.*s are not known",
+                   MR_STR_ARGS(format));
+}
+
 mr_status mr_sk_open(const struct mr_model_source *source, struct mr_arena *arena,
                      struct mr_sk_estimator *out, struct mr_error *err) {
     if (!mr_str_is(source->flavor, "mlflow.sklearn")) {
@@ -54,24 +76,24 @@ mr_status mr_sk_open(const struct mr_model_source *source, struct mr_arena *aren
     if (!source->data_path) {
         return mr_fail(err, MR_E_FORMAT, "MLmodel does not say where the scikit-learn model is");
     }
-    if (!mr_str_is(source->serialization_format, "skops")) {
-        return mr_fail(err, MR_E_UNSUPPORTED,
-                       "no native engine for scikit-learn models stored as %.*s yet: save the "
-                       "model with serialization_format=\"skops\"",
-                       MR_STR_ARGS(source->serialization_format));
-    }
-    struct mr_skops file;
-    MR_TRY(mr_skops_load(source->data_path, NULL, arena, &file, err));
+    const struct mr_object *root = NULL;
+    int numpy_major = 0;
+    MR_TRY(load_graph(source, arena, &root, &numpy_major, err));
     char type[200];
-    mr_object_describe(file.root, type, sizeof(type));
-    if (file.root->kind != MR_OBJECT_INSTANCE || strncmp(type, "sklearn.", 8) != 0) {
+    mr_object_describe(root, type, sizeof(type));
+    if (root->kind != MR_OBJECT_INSTANCE || strncmp(type, "sklearn.", 8) != 0) {
         return mr_fail(err, MR_E_UNSUPPORTED,
                        "no native engine for %s yet: it is no class of scikit-learn itself", type);
     }
-    struct mr_sk_estimator estimator = {.object = file.root};
-    estimator.name = mr_arena_strdup(arena, file.root->name);
+    if (root->instance.args) { /* pickles of estimators create them without arguments */
+        return mr_fail(err, MR_E_UNSUPPORTED, "only Python calls %s with arguments", type);
+    }
+    struct mr_sk_estimator estimator = {.object = root};
+    estimator.name = mr_arena_strdup(arena, root->name);
     if (!estimator.name) return mr_arena_fail(arena, err);
     MR_TRY(check_version(&estimator, err));
+    /* The first scikit-learn that runs with numpy 2 is 1.4.2. */
+    estimator.is_numpy_1 = numpy_major == 1 || !mr_sk_is_at_least(&estimator, 1, 4);
     *out = estimator;
     return MR_OK;
 }
@@ -195,7 +217,10 @@ mr_status mr_sk_read_features(const struct mr_sk_estimator *estimator, size_t n_
     }
     const struct mr_object *names = mr_object_attr(estimator->object, "feature_names_in_");
     *out = (struct mr_sk_feature_spec){
-        .n_features = n_features, .is_duplicate_forbidden = mr_sk_is_at_least(estimator, 1, 9)};
+        .n_features = n_features,
+        .is_mix_of_names_forbidden = mr_sk_is_at_least(estimator, 1, 2),
+        .is_duplicate_forbidden = mr_sk_is_at_least(estimator, 1, 9),
+    };
     out->estimator = mr_arena_strdup(arena, mr_str_from(estimator->name));
     if (!out->estimator) return mr_arena_fail(arena, err);
     return names ? copy_names(estimator, names, n_features, arena, &out->names, err) : MR_OK;

@@ -19,6 +19,7 @@ struct mr_sk_estimator {
     const struct mr_object *object; /* the instance */
     const char *name;               /* its class name, NUL-terminated */
     struct mr_sk_version version;   /* of scikit-learn that saved it */
+    bool is_numpy_1; /* saved beside numpy 1, where a scalar of float64 leaves arrays of float32 */
 };
 
 /* Load the estimator that an mlflow.sklearn model holds.

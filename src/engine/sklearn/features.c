@@ -43,6 +43,7 @@ static mr_status check_names(const struct mr_sk_feature_spec *spec, const struct
     size_t n_named = 0;
     for (size_t i = 0; i < table->n_cols; i++) n_named += table->columns[i].is_named;
     if (n_named != 0 && n_named != table->n_cols) {
+        if (!spec->is_mix_of_names_forbidden) return MR_OK;
         return mr_fail(err, MR_E_BAD_REQUEST,
                        "column names must all be strings or all be numbers; %zu of %zu are strings",
                        n_named, table->n_cols);

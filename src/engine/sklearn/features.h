@@ -35,7 +35,9 @@ struct mr_sk_feature_spec {
     const bool *is_unused;      /* features whose values nobody looks at; NULL: none */
     mr_sk_dtype dtype;
     mr_sk_finite finite;
-    bool is_duplicate_forbidden; /* 1.9: two columns with one name raise */
+    bool is_mix_of_names_forbidden; /* since 1.2 names must all be texts, or none; before, such a
+                                       mix counts as none */
+    bool is_duplicate_forbidden;    /* since 1.9 two columns with one name raise */
 };
 
 /* How wide numpy's dtype of X is: decides whether float32 coefficients give float32 results. */

@@ -94,8 +94,10 @@ static void test_refusals(void **state) {
     source.flavor = mr_str_from("mlflow.pytorch");
     assert_refused(&source, "no native engine for mlflow.pytorch models yet");
     source = iris_source("predict");
+    source.serialization_format = mr_str_from("joblib");
+    assert_refused(&source, "stored as joblib");
     source.serialization_format = mr_str_from("cloudpickle");
-    assert_refused(&source, "stored as cloudpickle");
+    assert_refused(&source, "byte 0 of the pickle");
     source = iris_source("predict");
     source.data_path = NULL;
     assert_refused(&source, "MLmodel does not say where");

@@ -16,40 +16,18 @@
 
 #include "engine/engine.h"
 #include "loader/archive.h"
+#include "mutate.h"
 #include "zip_file.h"
 
 #define N_MUTATIONS 300 /* of each kind and model */
+
+/* What means something in JSON or in a .npy header. */
+static const char special[] = "\"{}[]:,0123456789-<>fiUnul(' ";
 
 static const char *const models[] = {
     "logistic-text", "ridge-labels", "ridge-outputs-float32", "poisson", "sgd-huber-float",
     "one-class",     "old-binary",
 };
-
-static uint64_t random_state;
-
-static uint32_t random_below(uint32_t n) { /* xorshift64*, the same numbers in every run */
-    random_state ^= random_state >> 12;
-    random_state ^= random_state << 25;
-    random_state ^= random_state >> 27;
-    return (uint32_t)((random_state * UINT64_C(0x2545f4914f6cdd1d)) >> 32) % n;
-}
-
-/* Changes a few bytes: to anything, to a neighbour's, or to what means something in JSON or in a
- * .npy header; or cuts the end off. Returns the new size. */
-static size_t mutate(char *data, size_t size) {
-    static const char special[] = "\"{}[]:,0123456789-<>fiUnul(' ";
-    if (size == 0) return 0;
-    for (uint32_t n = random_below(3) ? 1 : 4; n > 0; n--) {
-        size_t at = random_below((uint32_t)size);
-        switch (random_below(4)) {
-        case 0: data[at] = (char)random_below(256); break;
-        case 1: data[at] = data[random_below((uint32_t)size)]; break;
-        case 2: data[at] = special[random_below(sizeof(special) - 1)]; break;
-        default: data[at] ^= (char)(1 << random_below(8)); break;
-        }
-    }
-    return random_below(8) ? size : random_below((uint32_t)size);
-}
 
 static mr_status load_bytes(struct mr_str bytes, struct mr_engine *engine) {
     int fd = memfd_create("model", 0);
@@ -150,13 +128,13 @@ static void mutate_model(const char *name) {
         mr_arena_reset(scratch);
         char *copy = mr_arena_alloc(scratch, file.size);
         memcpy(copy, file.data, file.size);
-        try_bytes((struct mr_str){copy, mutate(copy, file.size)}, scratch);
+        try_bytes((struct mr_str){copy, mutate(copy, file.size, special)}, scratch);
 
         struct zip_entry *entry = &entries[random_below(2) ? 0 : random_below((uint32_t)n)];
         struct mr_str whole = entry->data;
         copy = mr_arena_alloc(scratch, whole.size);
         memcpy(copy, whole.data, whole.size);
-        entry->data = (struct mr_str){copy, mutate(copy, whole.size)};
+        entry->data = (struct mr_str){copy, mutate(copy, whole.size, special)};
         struct zip_writer zip = zip_write(entries, n);
         try_bytes((struct mr_str){zip.data, zip.size}, scratch);
         free(zip.data);

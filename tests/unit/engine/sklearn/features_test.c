@@ -16,9 +16,18 @@ static struct mr_error err;
 
 static const struct mr_str fitted[] = {{"a", 1}, {"b", 1}};
 static const struct mr_sk_feature_spec plain = {
-    .estimator = "Ridge", .n_features = 2, .is_duplicate_forbidden = true};
+    .estimator = "Ridge",
+    .n_features = 2,
+    .is_mix_of_names_forbidden = true,
+    .is_duplicate_forbidden = true,
+};
 static const struct mr_sk_feature_spec named = {
-    .estimator = "Ridge", .n_features = 2, .names = fitted, .is_duplicate_forbidden = true};
+    .estimator = "Ridge",
+    .n_features = 2,
+    .names = fitted,
+    .is_mix_of_names_forbidden = true,
+    .is_duplicate_forbidden = true,
+};
 static const struct mr_sk_feature_spec glm = {
     .estimator = "PoissonRegressor", .n_features = 2, .dtype = MR_SK_FLOATS};
 
@@ -55,6 +64,10 @@ static void test_fitted_names(void **state) {
     columns[0].is_named = true;
     assert_int_equal(init(&plain, table(columns, 2), &x), MR_E_BAD_REQUEST);
     assert_non_null(strstr(err.message, "1 of 2 are strings"));
+    struct mr_sk_feature_spec old = named; /* scikit-learn 1.1 */
+    old.is_mix_of_names_forbidden = false;
+    columns[1].name = mr_str_from("other");
+    assert_int_equal(init(&old, table(columns, 2), &x), MR_OK);
 }
 
 static void test_duplicate_names(void **state) {
