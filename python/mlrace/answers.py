@@ -14,7 +14,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.utils.proto_json_utils import NumpyEncoder, _get_jsonable_obj
 
-from . import wire
+from . import process, wire
 
 _MAX_MESSAGE_CHARACTERS = 4096
 _MAX_HEADS = 256
@@ -120,7 +120,7 @@ def model_error(error):
         "BAD_REQUEST",
         400,
         "Encountered an unexpected error while evaluating the model. Verify that the input is "
-        f"compatible with the model for inference. {_describe(error)}",
+        f"compatible with the model for inference. {process.describe(error)}",
     )
 
 
@@ -130,7 +130,7 @@ def body_error(error):
         return _mlflow_error(error)
     if isinstance(error, MemoryError):
         return _memory_error()
-    return _error("BAD_REQUEST", 400, f"The body cannot be read. {_describe(error)}")
+    return _error("BAD_REQUEST", 400, f"The body cannot be read. {process.describe(error)}")
 
 
 def answer_error(error):
@@ -139,7 +139,7 @@ def answer_error(error):
         return _memory_error()
     if not isinstance(error, NotJson):
         traceback.print_exc(file=sys.stderr)
-        error = _describe(error)
+        error = process.describe(error)
     return _error(
         "INTERNAL_ERROR", 500, f"The model's prediction cannot be written as JSON. {error}"
     )
@@ -163,14 +163,6 @@ def _mlflow_error(error):
 
 def _memory_error():
     return _error("RESOURCE_EXHAUSTED", 503, "There is not enough memory for this request.")
-
-
-def _describe(error):
-    try:
-        text = str(error)
-    except Exception:
-        text = ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _error(error_code, http_status, message):

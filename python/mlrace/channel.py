@@ -6,6 +6,7 @@ library only.
 
 import array
 import fcntl
+import json
 import mmap
 import os
 import socket
@@ -71,6 +72,9 @@ class Channel:
             for fd in fds:
                 os.close(fd)
             raise
+
+    def send_json(self, kind, value):
+        self.send(kind, 0, json.dumps(value).encode("ascii"))
 
     def send(self, kind, call_id, *parts):
         """Send a message whose payload is the parts, bytes-like objects, one after the other.

@@ -16,6 +16,13 @@ from mlflow.utils.proto_json_utils import MlflowInvalidInputException
 
 from . import direct, wire
 
+try:
+    from mlflow.tracing.provider import trace_disabled
+except ImportError:  # an older MLflow, without traces
+
+    def trace_disabled(function):
+        return function
+
 
 class Served:
     """A loaded model.

@@ -5,6 +5,8 @@ import signal
 import sys
 import warnings
 
+from . import wire
+
 _IGNORED = signal.SIGINT, signal.SIGTERM
 
 
@@ -72,6 +74,26 @@ def lead_group(pid=0):
         os.setpgid(pid, pid)
     except OSError:
         pass  # the other was faster, or the child has ended
+
+
+def live(work):
+    """Do a process' work, and end it. Does not return."""
+    try:
+        work()
+    except BaseException as error:
+        what = error if isinstance(error, wire.WireError) else describe(error)
+        print(f"mlrace: a worker ends: {what}", file=sys.stderr, flush=True)
+        leave(1)
+    leave(0)
+
+
+def describe(error):
+    """An exception in words."""
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def leave(code):

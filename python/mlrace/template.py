@@ -1,6 +1,5 @@
 """Forks workers from a process that has loaded the model, so that they share its memory."""
 
-import collections
 import gc
 import os
 import pickle
@@ -55,9 +54,8 @@ def why_not_fork(files_before):
     os.waitpid(process.fork(lambda: None), 0)
     threads = [name for name in _thread_names() if name not in _SAFE_THREADS]
     if threads:
-        counts = collections.Counter(threads)
-        named = ", ".join(f"{n} of the name {name}" for name, n in sorted(counts.items()))
-        return f"loading the model has started threads: {named}"
+        names = ", ".join(sorted(set(threads)))
+        return f"the model has started threads: {len(threads)} named {names}"
     return None
 
 
