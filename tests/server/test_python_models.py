@@ -62,7 +62,7 @@ def act_model(save_python_model):
 
 @pytest.fixture(scope="module")
 def act_server(serve, act_model):
-    flags = ["-w", "2", "-t", "2", "--env", "COLOUR=teal", "--env", "OMP_NUM_THREADS=3"]
+    flags = ["-w", "2", "-t", "5", "--env", "COLOUR=teal", "--env", "OMP_NUM_THREADS=3"]
     with serve(act_model, *flags) as server:
         yield server
 
@@ -120,7 +120,7 @@ def test_a_call_that_takes_too_long_is_504(act_server):
     answer = do(act_server, "sleep")
     assert answer.status == 504
     assert answer.json()["error_code"] == "DEADLINE_EXCEEDED"
-    assert 1.5 < time.monotonic() - start < 10
+    assert 4.5 < time.monotonic() - start < 30
     assert do(act_server, "echo").status == 200
 
 
@@ -142,7 +142,7 @@ def test_workers_are_processes(act_server):
     def ask():
         pids.update(do(act_server, "pid").json()["predictions"])
 
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while len(pids) < 2 and time.monotonic() < deadline:
         threads = [threading.Thread(target=ask) for _ in range(8)]
         for thread in threads:
@@ -159,7 +159,7 @@ def test_clients_that_leave_do_no_harm(act_server):
         connection = act_server.connect()
         connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
         connection.close()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 40
     answer = do(act_server, "echo")
     while answer.status != 200 and time.monotonic() < deadline:
         answer = do(act_server, "echo")

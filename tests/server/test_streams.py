@@ -129,14 +129,14 @@ def test_a_stream_ends_when_the_client_leaves(stream_server):
     assert time.monotonic() - start < 20
 
 
-def test_a_slow_reader_holds_the_model_back(stream_server):
+def test_a_slow_reader_holds_the_model_back(stream_server, is_sanitized):
     connection = stream_server.connect()
     size, n = 100_000, 300
     body = json.dumps({"prompt": "x", "stream": True, "n": n, "size": size})
     before = stream_server.peak_rss_bytes()
     connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
     time.sleep(1.5)
-    assert stream_server.peak_rss_bytes() - before < 20_000_000
+    assert is_sanitized or stream_server.peak_rss_bytes() - before < 20_000_000
     text = connection.getresponse().read().decode()
     connection.close()
     assert text.endswith("data: [DONE]\n\n")
