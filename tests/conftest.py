@@ -108,6 +108,7 @@ def start(command, log, env=None):
         stdout=log.open("wb"),
         stderr=subprocess.STDOUT,
         env=environment(env),
+        cwd=log.parent,  # where agents leave their traces
         start_new_session=True,
     )
 
@@ -130,6 +131,7 @@ def tracking_store(tmp_path_factory):
         folder = tmp_path_factory.mktemp("tracking")
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        patch.setenv("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING", "false")
         yield
 
 

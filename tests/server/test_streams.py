@@ -187,10 +187,11 @@ MESSAGES = [{"role": "user", "content": "one two three"}]
     ids=["ChatModel", "ResponsesAgent"],
 )
 def test_agents_stream_what_predict_stream_gives(
-    serve, save_python_model, code, payload, n_chunks
+    serve, save_python_model, monkeypatch, tmp_path, code, payload, n_chunks
 ):
     import mlflow.pyfunc
 
+    monkeypatch.chdir(tmp_path)  # where agents leave their traces
     model = save_python_model(code)
     expected = list(mlflow.pyfunc.load_model(str(model)).predict_stream(dict(payload)))
     assert len(expected) == n_chunks
