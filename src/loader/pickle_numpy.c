@@ -193,7 +193,9 @@ static mr_status make_array(struct mr_unpickler *u, const struct mr_item_type *t
     MR_TRY(mr_pickle_count(u, 1, size));
     if (is_text) MR_TRY(mr_pickle_count(u, size / type->item_bytes, sizeof(struct mr_str) * 2));
     struct mr_ndarray array;
-    MR_TRY(mr_ndarray_make(type, layout, data, true, u->arena, &array, u->err));
+    struct mr_error detail = {0};
+    mr_status status = mr_ndarray_make(type, layout, data, true, u->arena, &array, &detail);
+    if (status != MR_OK) return mr_pickle_fail(u, status, "%s", detail.message);
     out->kind = MR_OBJECT_ARRAY;
     out->array = array;
     return MR_OK;
@@ -219,7 +221,9 @@ mr_status mr_pickle_build_array(struct mr_unpickler *u, struct mr_object *object
     if (data->kind != MR_OBJECT_LIST || !is_object_type(&type)) return fail_array(u);
     struct mr_ndarray array;
     MR_TRY(mr_pickle_count(u, data->list.n, sizeof(*data->list.items)));
-    MR_TRY(mr_ndarray_of_objects(&data->list, &layout, u->arena, &array, u->err));
+    struct mr_error detail = {0};
+    mr_status status = mr_ndarray_of_objects(&data->list, &layout, u->arena, &array, &detail);
+    if (status != MR_OK) return mr_pickle_fail(u, status, "%s", detail.message);
     object->kind = MR_OBJECT_ARRAY;
     object->array = array;
     return MR_OK;

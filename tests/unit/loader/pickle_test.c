@@ -369,7 +369,7 @@ static void test_malformed_arrays(void **state) {
     FAILS(MR_E_FORMAT, "as numpy writes it", ARRAY("(K\x01t", PLAIN("f4", "<"), "\x89", "(Nl") ".");
     FAILS(MR_E_FORMAT, "2 objects comes with 1",
           ARRAY("(K\x02t", PLAIN("O8", "|"), "\x89", "(Nl") ".");
-    FAILS(MR_E_FORMAT, "U+110000",
+    FAILS(MR_E_FORMAT, "of the pickle: text 0 has U+110000",
           ARRAY("(K\x01t", DTYPE("U1", "<", "NNNK\x04K\x04K\x08"), "\x89",
                 "C\x04\x00\x00\x11\x00") ".");
     FAILS(MR_E_FORMAT, "other arguments", "cnumpy.core.multiarray\n_reconstruct\n)R.");
