@@ -58,8 +58,12 @@ static void test_descriptors_and_signals(void **state) {
                      "exec grep -E 'Sig(Blk|Ign)' /proc/self/status",
                      out, sizeof(out));
     assert_int_equal(status, 0);
-    assert_string_equal(out, "0, 1, 2, 3\n/dev/null\nsocket\n"
-                             "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+    static const char expected[] = "0, 1, 2, 3\n/dev/null\nsocket\n"
+                                   "SigBlk:\t0000000000000000\nSigIgn:\t";
+    assert_memory_equal(out, expected, sizeof(expected) - 1);
+    /* Signals 32 and 33 are libc's own: nobody can set what this process may have inherited. */
+    unsigned long long ignored = strtoull(out + sizeof(expected) - 1, NULL, 16);
+    assert_int_equal(ignored & ~(3ULL << 31), 0);
     sigset_t now;
     sigprocmask(SIG_UNBLOCK, &set, &now);
     assert_true(sigismember(&now, SIGTERM));
