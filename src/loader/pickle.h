@@ -5,8 +5,13 @@
  * (Lib/pickletools.py). Here the names of numpy, scipy, scikit-learn, XGBoost, LightGBM and a few
  * of Python itself become inert records, and calls of a few that make plain data (arrays, sets,
  * dicts) give that data; what else a call would give is an instance with the name of what was
- * called, and its arguments. Any other name ends the reading. The bytes are untrusted: time and
- * memory are bounded by the size of the file. */
+ * called, and its arguments. Any other name ends the reading.
+ *
+ * The graph is the one that skops gives for the same estimator, except where a pickle does not say
+ * what a class is: a named tuple is an instance with arguments, and masked arrays, dtypes, slices
+ * and the like are instances as their __reduce__ makes them. Random states are opaque.
+ *
+ * The bytes are untrusted: time and memory are bounded by the size of the file. */
 #ifndef MR_LOADER_PICKLE_H
 #define MR_LOADER_PICKLE_H
 
