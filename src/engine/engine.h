@@ -30,7 +30,8 @@ struct mr_python_options {
     const char *const *variables; /* --env: "KEY=VALUE", n_variables of them */
     size_t n_variables;
     unsigned n_workers;  /* worker processes; 0: the CPU limit */
-    unsigned timeout_ms; /* for an answer, from the time a call is asked; 0: none */
+    unsigned timeout_ms; /* from the time a call is asked for its answer, or the first part of a
+                            streamed one, and again for the next part; 0: none */
     bool is_nan_literal; /* JSON that Python writes has NaN and infinities bare; else null */
     bool is_waiting;     /* calls asked while the model is loading wait for it, else they fail */
     /* Told once when loading has ended, on a thread of the engine: err is NULL when ready. May be

@@ -49,7 +49,7 @@ def can_fork(request):
     return request.param
 
 
-def wait_for_workers(pool, n_workers, can_fork):
+def wait_for_workers(pool, n_workers, can_fork=True):
     """Until each of them has answered."""
     pids = set()
     while len(pids) < n_workers:
@@ -392,11 +392,11 @@ def test_forks_that_fail(start, conduct, message):
 
 
 @pytest.mark.parametrize("what", rubbish())
-def test_rubbish(start, can_fork, what):
+def test_rubbish(start, what):
     """The worker is replaced, its call fails, and nothing stays of what it sent."""
-    with start(2, can_fork=can_fork) as pool:
+    with start(2) as pool:
         pool.wait("loaded")
-        wait_for_workers(pool, 2, can_fork)
+        wait_for_workers(pool, 2)
         n_fds = pool.fds()
         is_stream = "chunk" in what and "plain" not in what or "payload" in what
         for _ in range(2):
@@ -404,7 +404,7 @@ def test_rubbish(start, can_fork, what):
             assert status == 503
             assert "was ended, since it" in text
             assert pool.do("echo", text="x") == (200, "x")
-            wait_for_workers(pool, 2, can_fork)
+            wait_for_workers(pool, 2)
             pool.until(lambda: pool.fds() == n_fds)
 
 
@@ -460,6 +460,17 @@ def test_timeout_of_async_worker(start):
         assert pool.answer(stuck)[0] == 504
         pool.until_logged("was ended, since it did not end a call in time")
         assert pool.do("echo")[1] != pid
+
+
+def test_timeout_of_stream(start):
+    """It counts from the last chunk."""
+    with start(timeout_ms=500) as pool:
+        pool.wait("loaded")
+        name = pool.ask("stream", is_stream=True, n=8, seconds=0.2)
+        assert pool.wait("done", name)["text"] == "(streamed)"
+        name = pool.ask("stream", is_stream=True, n=8, seconds=2)
+        assert pool.answer(name)[0] == 504
+        assert pool.do("echo", text="x") == (200, "x")
 
 
 # --- what else processes do -----------------------------------------------------------------------

@@ -94,10 +94,12 @@ static mr_status on_text(struct mr_pool *pool, struct mr_lane *lane, uint64_t id
                          struct mr_str text, struct mr_error *err) {
     if (!is_line(text)) return mr_fail(err, MR_E_FORMAT, "a chunk that is no line of ASCII");
     pthread_mutex_lock(&pool->lock);
-    struct mr_slot *slot = mr_calls_heard(lane, id, mr_pool_now_us());
+    int64_t now_us = mr_pool_now_us();
+    struct mr_slot *slot = mr_calls_heard(lane, id, now_us);
     struct mr_ticket *ticket = slot ? slot->ticket : NULL;
     bool is_wanted = !ticket || ticket->call->wants_stream;
     if (ticket && is_wanted) {
+        mr_calls_progress(&pool->calls, slot, now_us);
         ticket->has_chunks = true;
         pool->chunk_ticket = ticket;
     }

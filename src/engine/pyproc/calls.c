@@ -271,6 +271,10 @@ struct mr_slot *mr_calls_heard(struct mr_lane *lane, uint64_t id, int64_t now_us
     return find_slot(lane, id);
 }
 
+void mr_calls_progress(struct mr_calls *calls, struct mr_slot *slot, int64_t now_us) {
+    if (calls->timeout_us != MR_NEVER_US) slot->deadline_us = now_us + calls->timeout_us;
+}
+
 struct mr_ticket *mr_calls_take(struct mr_slot *slot) {
     struct mr_ticket *ticket = slot->ticket;
     slot->ticket = NULL;

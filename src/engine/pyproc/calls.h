@@ -116,6 +116,9 @@ void mr_calls_close(struct mr_calls *calls, struct mr_lane *lane, const struct m
  * it is until a slot of this lane is freed, or the lane closed. */
 struct mr_slot *mr_calls_heard(struct mr_lane *lane, uint64_t id, int64_t now_us);
 
+/* A part of a call's answer has come: it has time for the next one. */
+void mr_calls_progress(struct mr_calls *calls, struct mr_slot *slot, int64_t now_us);
+
 /* The worker has ended a call, which ends for its caller too.
  * returns  the ticket, to be told by mr_ended_tell or by hand; NULL when nobody waits for it */
 struct mr_ticket *mr_calls_take(struct mr_slot *slot);

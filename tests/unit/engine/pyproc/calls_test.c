@@ -403,6 +403,21 @@ static void test_deadline_of_async(void **state) {
     assert_true(lanes[0].is_hung);
 }
 
+/* Each part of an answer has the time of a whole one. */
+static void test_deadline_of_stream(void **state) {
+    (void)state;
+    open_lane(0, false);
+    int64_t start = now;
+    struct mr_call *call = ask(10);
+    now += 9 * S;
+    mr_calls_progress(&calls, mr_calls_heard(&lanes[0], id_of(call), now), now);
+    struct mr_ended ended = expire(start + TIMEOUT_US);
+    assert_null(ended.first);
+    assert_int_equal(calls.next_us, start + 9 * S + TIMEOUT_US);
+    ended = expire(calls.next_us);
+    assert_ended(&ended, call, MR_E_DEADLINE, "the model was still working");
+}
+
 static void test_no_timeout(void **state) {
     (void)state;
     mr_calls_init(&calls, lanes, N_LANES, MR_NEVER_US, room_wanted);
@@ -489,6 +504,7 @@ int main(void) {
         TEST(test_deadline_of_withdrawn),
         TEST(test_deadline_of_one_ahead),
         TEST(test_deadline_of_async),
+        TEST(test_deadline_of_stream),
         TEST(test_no_timeout),
         TEST(test_full_socket),
         TEST(test_closed_socket),
