@@ -69,7 +69,7 @@ def find_context(model):
 
 def warn_of_params(params):
     """Params that a model does not take are left out, and MLflow says so."""
-    mlflow.pyfunc._log_warning_if_params_not_in_predict_signature(_logger, params)
+    mlflow.pyfunc.model._log_warning_if_params_not_in_predict_signature(_logger, params)
 
 
 def _find_function(model):

@@ -10,9 +10,10 @@ import io
 import json
 import os
 
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.pyfunc import scoring_server
 from mlflow.utils.file_utils import path_to_local_file_uri
-from mlflow.utils.proto_json_utils import MlflowInvalidInputException
 
 from . import direct, wire
 
@@ -53,10 +54,7 @@ class Served:
             return scoring_server.parse_csv_input(text, self._schema), None, False
         if body_format == wire.PARQUET:
             return scoring_server.parse_parquet_input(io.BytesIO(body)), None, False
-        parsed = scoring_server._parse_json_data(
-            _read_json(body), self._model.metadata, self._schema
-        )
-        return parsed.data, parsed.params, parsed.is_unified_llm_input
+        return _parse_json(_read_json(body), self._model.metadata, self._schema)
 
     def predict_parsed(self, data, params):
         """The model's answer to data that MLflow is to check against the signature."""
@@ -109,7 +107,8 @@ class Served:
 
 def load(folder):
     """The model of a folder, loaded as `mlflow models serve` does; raises what MLflow raises."""
-    model = scoring_server.load_model_with_mlflow_config(path_to_local_file_uri(folder))
+    load_model = getattr(scoring_server, "load_model_with_mlflow_config", scoring_server.load_model)
+    model = load_model(path_to_local_file_uri(folder))
     os.environ["_MLFLOW_IS_IN_SERVING_ENVIRONMENT"] = "true"
     return Served(model, folder)
 
@@ -162,7 +161,7 @@ def _decode(body):
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise MlflowInvalidInputException(f"The body is not UTF-8: {error}") from error
+        raise MlflowException(f"The body is not UTF-8: {error}", BAD_REQUEST) from error
 
 
 def _read_json(body):
@@ -174,3 +173,16 @@ def _read_json(body):
     if isinstance(decoded, dict):
         return decoded
     return {"dataframe_records": decoded} if isinstance(decoded, list) else body
+
+
+def _parse_json(body, metadata, schema):
+    """scoring_server._parse_json_data, which before MLflow 2.20 was a part of `invocations`."""
+    if hasattr(scoring_server, "_parse_json_data"):
+        parsed = scoring_server._parse_json_data(body, metadata, schema)
+        return parsed.data, parsed.params, parsed.is_unified_llm_input
+    keys = getattr(scoring_server, "SUPPORTED_LLM_FORMATS", ())
+    if isinstance(body, dict) and any(key in body for key in keys):
+        params_schema = metadata.get_params_schema()
+        return (*scoring_server._split_data_and_params_for_llm_input(body, params_schema), True)
+    data, params = scoring_server._split_data_and_params(body)
+    return scoring_server.infer_and_parse_data(data, schema), params, False

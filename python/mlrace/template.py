@@ -40,6 +40,7 @@ def why_not_fork(files_before):
 
     files_before  open_files() before the model was loaded
     """
+    gc.collect()  # files that nobody holds any more are closed
     new = {fd: name for fd, name in open_files().items() if files_before.get(fd) != name}
     for fd, name in sorted(new.items()):
         if name.startswith("/dev/nvidia"):
@@ -63,9 +64,13 @@ def _thread_names():
     """Names of all threads but the main one."""
     names = []
     for thread in os.listdir("/proc/self/task"):
-        if int(thread) != os.getpid():
+        try:
             with open(f"/proc/self/task/{thread}/comm") as file:
-                names.append(file.read().strip())
+                name = file.read().strip()
+        except OSError:
+            continue  # it has ended
+        if int(thread) != os.getpid():
+            names.append(name)
     return names
 
 
@@ -118,8 +123,7 @@ class Template:
 
     def run(self):
         """Returns when the server has closed its end; raises wire.WireError."""
-        gc.collect()
-        gc.freeze()
+        gc.freeze()  # collections in workers do not write to the memory they share
         receiver, sender = socket.socketpair()
         receiver.setblocking(False)
         sender.setblocking(False)
