@@ -357,6 +357,21 @@ def test_death_of_template(start):
         assert pool.zombies() == []
 
 
+def test_template_that_is_stopped(start):
+    """Nobody says how a worker of it ended: that is not waited for."""
+    with start(2) as pool:
+        pool.wait("loaded")
+        wait_for_workers(pool, 2)
+        (template,) = processes.children_of(pool.pid)
+        os.kill(template, signal.SIGSTOP)
+        name = pool.ask("exit", code=1)
+        status, text = pool.answer(name)
+        assert (status, text[-23:]) == (503, "ended, nobody knows how")
+        assert pool.do("echo", text="x") == (200, "x")
+        os.kill(template, signal.SIGCONT)
+        wait_for_workers(pool, 2)
+
+
 def test_all_die(start):
     """Calls wait for workers to come back."""
     with start(2, seconds=0.3) as pool:

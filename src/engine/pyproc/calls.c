@@ -193,10 +193,16 @@ static bool send_first(struct mr_calls *calls, struct mr_lane *lane, int64_t now
     return true;
 }
 
+/* How long a worker has been at its first call. */
+static int64_t busy_us(const struct mr_lane *lane, int64_t now_us) {
+    int64_t sent_us = lane->slots[0].sent_us;
+    return now_us - (sent_us > lane->freed_us ? sent_us : lane->freed_us);
+}
+
 /* Whether the call that a worker has is likely to end in a moment. */
-static bool ends_soon(const struct mr_calls *calls, const struct mr_slot *slot, int64_t now_us) {
-    return calls->service_us <= MR_CALLS_SHORT_CALL_US && slot->ticket &&
-           now_us - slot->sent_us <= MR_CALLS_SHORT_CALL_US;
+static bool ends_soon(const struct mr_calls *calls, const struct mr_lane *lane, int64_t now_us) {
+    return calls->service_us <= MR_CALLS_SHORT_CALL_US && lane->slots[0].ticket &&
+           busy_us(lane, now_us) <= 2 * calls->service_us;
 }
 
 /* The worker to get the next call; NULL when it must wait. */
@@ -206,9 +212,9 @@ static struct mr_lane *choose_lane(const struct mr_calls *calls, int64_t now_us)
         struct mr_lane *lane = &calls->lanes[i];
         if (!is_open(lane) || lane->needs_room || lane->is_hung) continue;
         if (lane->n_slots == 0) return lane;
-        bool has_place = lane->is_async ? lane->n_slots < MR_CALLS_MAX_ASYNC
-                                        : lane->n_slots < MR_CALLS_MAX_AHEAD &&
-                                              ends_soon(calls, &lane->slots[0], now_us);
+        bool has_place = lane->is_async
+                             ? lane->n_slots < MR_CALLS_MAX_ASYNC
+                             : lane->n_slots < MR_CALLS_MAX_AHEAD && ends_soon(calls, lane, now_us);
         if (!has_place) continue;
         bool is_better = !best || lane->n_slots < best->n_slots ||
                          (lane->n_slots == best->n_slots &&
@@ -284,8 +290,7 @@ struct mr_ticket *mr_calls_take(struct mr_slot *slot) {
 
 void mr_calls_free_slot(struct mr_calls *calls, struct mr_lane *lane, struct mr_slot *slot,
                         int64_t now_us) {
-    int64_t begun_us = slot->sent_us > lane->freed_us ? slot->sent_us : lane->freed_us;
-    int64_t took_us = now_us - begun_us;
+    int64_t took_us = busy_us(lane, now_us);
     bool is_first = calls->service_us == MR_NEVER_US;
     calls->service_us = is_first ? took_us : calls->service_us + (took_us - calls->service_us) / 8;
     lane->freed_us = now_us;

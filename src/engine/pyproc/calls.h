@@ -17,7 +17,7 @@
 #define MR_CALLS_MAX_AHEAD 2        /* calls that a worker may hold */
 #define MR_CALLS_MAX_ASYNC 64       /* the same, if it is asynchronous */
 #define MR_CALLS_GRACE_US 1000000   /* for a worker to end a call that is too late */
-#define MR_CALLS_SHORT_CALL_US 2000 /* calls up to this long are sent ahead */
+#define MR_CALLS_SHORT_CALL_US 2000 /* while they take no longer, calls are sent ahead */
 #define MR_NEVER_US INT64_MAX
 
 typedef enum mr_ticket_place {

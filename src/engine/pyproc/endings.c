@@ -89,7 +89,7 @@ static bool receive(struct mr_pool *pool, struct mr_peer *peer) {
 
 void mr_pool_on_ended(struct mr_pool *pool, struct mr_peer *peer) {
     bool is_news = !peer->is_ended;
-    peer->is_ended = true;
+    mr_peer_ended(peer);
     if (peer->phase == MR_PEER_GONE) {
         peer->is_done = true;
         return;

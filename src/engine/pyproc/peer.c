@@ -139,6 +139,11 @@ void mr_peer_forked(struct mr_peer *peer, pid_t pid) {
     peer->pidfd = -1;
 }
 
+void mr_peer_ended(struct mr_peer *peer) {
+    peer->is_ended = true;
+    if (peer->pidfd >= 0) unwatch(peer, peer->pidfd);
+}
+
 void mr_peer_kill(struct mr_peer *peer) {
     if (peer->pidfd < 0) return; /* the number may be another's by now */
     mr_process_kill_group(peer->pid, peer->pidfd);

@@ -74,6 +74,9 @@ void mr_peer_forked(struct mr_peer *peer, pid_t pid);
 /* Have epoll report when the socket has room, or no longer.  threads: any, while it is open */
 void mr_peer_want_room(struct mr_peer *peer, bool is_wanted);
 
+/* Its process has ended, which epoll need not say again. */
+void mr_peer_ended(struct mr_peer *peer);
+
 /* SIGKILL to it and all in its group. */
 void mr_peer_kill(struct mr_peer *peer);
 
