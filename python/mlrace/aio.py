@@ -3,7 +3,7 @@
 import asyncio
 import traceback
 
-from . import answers, calls, wire
+from . import answers, calls, process, wire
 
 
 class Loop:
@@ -103,11 +103,15 @@ class Loop:
     async def _evaluate(self, call):
         try:
             prediction = call.predict(call.data, call.params)
-            return await prediction if _is_awaitable(prediction) else prediction
+            if _is_awaitable(prediction):
+                prediction = await prediction
         except asyncio.CancelledError:
             raise
         except BaseException as error:
+            process.end_if_forked(error)
             raise calls.Refused(answers.model_error(error)) from error
+        process.end_if_forked()
+        return prediction
 
     async def _stream(self, call_id, call):
         may_go_on = self._may_go_on[call_id] = asyncio.Event()
@@ -123,7 +127,9 @@ class Loop:
                 except asyncio.CancelledError:
                     raise
                 except BaseException as error:
+                    process.end_if_forked(error)
                     raise calls.Refused(answers.model_error(error)) from error
+                process.end_if_forked()
                 self._send(wire.CHUNK, call_id, calls.encode_chunk(call, chunk))
         finally:
             del self._may_go_on[call_id]

@@ -18,7 +18,7 @@ def prepare(channel, folder, started):
     """
     files = template.open_files()
     states = template.RandomStates()
-    served = model.load(folder)
+    served = load(folder)
     states.remember()
     load_ms = milliseconds_since(started)
     new_loop = aio.Loop if served.is_async else loop.Loop
@@ -58,6 +58,16 @@ def prepare(channel, folder, started):
     return template.Template(channel, work).run
 
 
+def load(folder):
+    try:
+        served = model.load(folder)
+    except BaseException as error:
+        process.end_if_forked(error)
+        raise
+    process.end_if_forked()
+    return served
+
+
 def replay_example(served, worker_loop):
     """Have the model answer its own input example.  returns  how that went"""
     name, replay = served.find_example()
@@ -66,7 +76,9 @@ def replay_example(served, worker_loop):
     started = time.monotonic()
     try:
         model.trace_disabled(worker_loop.call_once)(replay)  # nobody has asked for that trace
+        process.end_if_forked()
     except BaseException as error:
+        process.end_if_forked(error)
         return f"{name} failed: {process.describe(error)}"
     return f"{name}, {milliseconds_since(started)} ms"
 

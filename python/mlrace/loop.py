@@ -5,7 +5,7 @@ import collections
 import time
 import traceback
 
-from . import answers, calls, wire
+from . import answers, calls, process, wire
 
 # After a call that took longer, what has come meanwhile is looked through: a call that waits may
 # have been cancelled.
@@ -86,7 +86,9 @@ class Loop:
             if hasattr(type(prediction), "__await__"):
                 prediction = asyncio.run(_await(prediction))
         except BaseException as error:
+            process.end_if_forked(error)
             return answers.model_error(error)
+        process.end_if_forked()
         return calls.encode(call, prediction)
 
     def _stream(self, call_id, call):
@@ -105,7 +107,9 @@ class Loop:
                 except StopIteration:
                     return
                 except BaseException as error:
+                    process.end_if_forked(error)
                     raise calls.Refused(answers.model_error(error)) from error
+                process.end_if_forked()
                 self._channel.send(wire.CHUNK, call_id, calls.encode_chunk(call, chunk))
         finally:
             self._streamed = None

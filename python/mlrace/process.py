@@ -8,6 +8,7 @@ import warnings
 from . import wire
 
 _IGNORED = signal.SIGINT, signal.SIGTERM
+_own_pid = os.getpid()
 
 
 def ignore_signals():
@@ -55,6 +56,7 @@ def fork(child):
             pid = os.fork()
         if not pid:
             ignore_signals()
+            _set_own_pid()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     if pid:
@@ -65,6 +67,24 @@ def fork(child):
     except BaseException:
         sys.excepthook(*sys.exc_info())
         leave(1)
+
+
+def _set_own_pid():
+    global _own_pid
+    _own_pid = os.getpid()
+
+
+def end_if_forked(error=None):
+    """After the model's code: end a process that it forked and that came back from there, where it
+    would go on as a second one of ours.
+
+    error  what it raised: a SystemExit's code is its exit code
+    """
+    if os.getpid() == _own_pid:
+        return
+    if isinstance(error, SystemExit) and isinstance(error.code, (int, type(None))):
+        leave(error.code or 0)
+    leave(1 if error else 0)
 
 
 def lead_group(pid=0):

@@ -9,6 +9,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from . import process, wire
 _PID = struct.Struct("=i")
 # Threads of libraries that start them anew in a forked process.
 _SAFE_THREADS = {"jemalloc_bg_thd"}
+_PROBE_S = 30  # how long a process that only ends may take for it
 _SAFE_FILES = {"/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"}
 
 
@@ -52,12 +54,25 @@ def why_not_fork(files_before):
         return "the model uses a GPU"
     # OpenBLAS ends its threads at a fork, and starts them anew on both sides. What is left after
     # one are the threads that a worker would miss.
-    os.waitpid(process.fork(lambda: None), 0)
+    if not _ends(process.fork(lambda: None)):
+        return "a process that was forked did not end, likely for a lock that a thread holds"
     threads = [name for name in _thread_names() if name not in _SAFE_THREADS]
     if threads:
         names = ", ".join(sorted(set(threads)))
         return f"the model has started threads: {len(threads)} named {names}"
     return None
+
+
+def _ends(pid):
+    """Whether a child that has nothing to do ends; one that hangs is killed."""
+    limit = time.monotonic() + _PROBE_S
+    while not os.waitpid(pid, os.WNOHANG)[0]:
+        if time.monotonic() > limit:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return False
+        time.sleep(0.001)
+    return True
 
 
 def _thread_names():

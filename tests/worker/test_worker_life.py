@@ -99,6 +99,30 @@ def test_signals_end_what_a_model_starts(doer_template):
     assert do(doer_template(), code)[-1] == -signal.SIGTERM
 
 
+@pytest.mark.parametrize("code", ["0", "sys.exit(3)", "1 / 0"])
+def test_a_model_that_forks(doer_template, code):
+    """A child that comes back from predict does not answer calls beside its parent."""
+    worker = doer_template()
+    wait = "os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])"
+    outcome = do(worker, f"python (lambda pid: {wait} if pid else {code})(os.fork())")
+    assert outcome == {"0": 0, "sys.exit(3)": 3, "1 / 0": 1}[code]
+    assert do(worker, "python os.getpid()") == worker.pid
+
+
+class Forking(worker_models.Doer):
+    def load_context(self, context):
+        import os
+
+        if not os.fork():
+            return
+        os.wait()
+
+
+def test_a_model_that_forks_when_it_is_loaded(start_template, save_python_model):
+    with start_template(save_python_model(Forking())) as fork:
+        assert do(fork(), "python os.getppid()") == fork.host.pid
+
+
 def test_many_forks(doer_template):
     pids = set()
     for _ in range(50):
