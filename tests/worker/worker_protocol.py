@@ -325,7 +325,7 @@ PACKAGE = os.path.join(os.path.dirname(__file__), "../../python")
 
 @contextlib.contextmanager
 def start_host(model, log_path, *options, env=None):
-    """A host process, not waited for; at the end it must leave with exit code 0 by itself."""
+    """A host process, not waited for; at the end it must leave by itself with host.expected_exit_code, 0."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     command = [sys.executable, "-m", "mlrace.worker", "--socket", str(theirs.fileno())]
     command += ["--model", str(model), *options]
@@ -342,10 +342,11 @@ def start_host(model, log_path, *options, env=None):
             start_new_session=True,
         )
     host = Peer(ours, process, log_path, process.pid)
+    host.expected_exit_code = 0
     try:
         yield host
         host.close()
-        assert process.wait(timeout=20) == 0, host.log()[-4000:]
+        assert process.wait(timeout=20) == host.expected_exit_code, host.log()[-4000:]
     finally:
         host.close()
         with contextlib.suppress(ProcessLookupError):
