@@ -158,7 +158,7 @@ def _mlflow_error(error):
     http_status = error.get_http_status_code()
     if http_status >= 500:
         traceback.print_exc(file=sys.stderr)
-    return _error(error.error_code, http_status, error.message)
+    return _error(error.error_code, http_status, str(error.message))
 
 
 def _memory_error():
