@@ -1,8 +1,10 @@
 #include "engine/engine.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdio.h>
 
+#include "engine/graph.h"
 #include "engine/linear/linear.h"
 #include "engine/pyproc/pyproc.h"
 #include "engine/tree/tree.h"
@@ -22,9 +24,7 @@ static void note_refusal(struct mr_engine *engine, const char *reason) {
              length ? "; " : "", reason);
 }
 
-mr_status mr_engine_find(const struct mr_model_source *source, struct mr_engine *out,
-                         struct mr_error *err) {
-    struct mr_engine engine = {0};
+static void probe_all(const struct mr_model_source *source, struct mr_engine *best) {
     int best_score = 0;
     mr_engine_choice choice = source->options ? source->options->choice : MR_ENGINE_NATIVE;
     for (size_t i = 0; i < N_ENGINES; i++) {
@@ -33,12 +33,28 @@ mr_status mr_engine_find(const struct mr_model_source *source, struct mr_engine 
         }
         struct mr_probe probe = {0};
         engines[i]->probe(source, &probe);
-        if (probe.score == 0) note_refusal(&engine, probe.reason);
-        if (probe.score <= best_score) continue;
+        if (probe.score == 0) note_refusal(best, probe.reason);
+        if (probe.score <= best_score) {
+            if (probe.model) engines[i]->unload(probe.model);
+            continue;
+        }
+        if (best->model) best->ops->unload(best->model);
         best_score = probe.score;
-        engine.ops = engines[i];
-        memcpy(engine.reason, probe.reason, sizeof(engine.reason));
+        best->ops = engines[i];
+        best->model = probe.model;
+        memcpy(best->reason, probe.reason, sizeof(best->reason));
     }
+}
+
+mr_status mr_engine_find(const struct mr_model_source *source, struct mr_engine *out,
+                         struct mr_error *err) {
+    struct mr_engine engine = {0};
+    struct mr_graph_file file = {0};
+    struct mr_model_source shared_source = *source;
+    shared_source.shared = &file;
+    probe_all(&shared_source, &engine);
+    mr_graph_file_deinit(&file);
+    malloc_trim(0); /* what reading the model took is several times what is left of it */
     if (!engine.ops) return mr_fail(err, MR_E_UNSUPPORTED, "%s", engine.refusals);
     *out = engine;
     return MR_OK;
@@ -46,6 +62,7 @@ mr_status mr_engine_find(const struct mr_model_source *source, struct mr_engine 
 
 mr_status mr_engine_load(const struct mr_model_source *source, struct mr_engine *engine,
                          struct mr_error *err) {
+    if (engine->model) return MR_OK;
     return engine->ops->load(source, &engine->model, err);
 }
 

@@ -1,7 +1,8 @@
 /* The seam between a model and what evaluates it.
  *
  * An engine says in `probe` whether it can reproduce the original library on a model, and why
- * (not). `load` gives a model that all threads share. A native engine answers in `predict`, at
+ * (not). A native one has to read the model for that, and so gives the loaded model at once; others
+ * do so in `load`. All threads share a loaded model. A native engine answers in `predict`, at
  * once, on the caller's thread, and many threads may call it; an engine that has others work for it
  * answers calls later (`ask`). An engine never answers approximately: what it cannot reproduce it
  * refuses in `probe`. Callers go through the mr_engine_* functions below; nobody else touches a
@@ -63,11 +64,17 @@ struct mr_model_source {
     struct mr_str predict_fn;  /* "predict", "predict_proba", ... */
     const struct mr_signature *signature;
     const struct mr_engine_options *options; /* NULL: MR_ENGINE_NATIVE */
+    struct mr_graph_file *shared; /* among the probes of one mr_engine_find: see graph.h; others
+                                     leave it NULL */
 };
 
+/* A loaded model; private to its engine. */
+struct mr_engine_model;
+
 struct mr_probe {
-    int score;        /* 0: cannot; else higher is preferred */
-    char reason[512]; /* one sentence: why it can, or why not */
+    int score;                     /* 0: cannot; else higher is preferred */
+    char reason[512];              /* one sentence: why it can, or why not */
+    struct mr_engine_model *model; /* of a native engine that can; else NULL */
 };
 
 /* A question to an engine, from mr_engine_ask to its answer. In the request's arena, which is the
@@ -99,16 +106,13 @@ typedef enum mr_engine_state {
     MR_ENGINE_FAILED /* loading failed, for good */
 } mr_engine_state;
 
-/* A loaded model; private to its engine. */
-struct mr_engine_model;
-
 struct mr_engine_ops {
     const char *name;
     bool is_native; /* answers by `predict`; else by `ask` */
-    /* Fills *probe; an unreadable file is score 0 with the reason. */
+    /* Fills *probe, which is zeroed; an unreadable file is score 0 with the reason. */
     void (*probe)(const struct mr_model_source *source, struct mr_probe *probe);
-    /* MR_OK, MR_E_FORMAT, MR_E_IO, MR_E_UNSUPPORTED, MR_E_NO_MEMORY. On error *out is untouched.
-     * An engine that is not native may go on loading afterwards: see `state`. */
+    /* Not native; NULL for native engines. MR_OK, MR_E_FORMAT, MR_E_IO, MR_E_UNSUPPORTED,
+     * MR_E_NO_MEMORY. On error *out is untouched. May go on loading afterwards: see `state`. */
     mr_status (*load)(const struct mr_model_source *source, struct mr_engine_model **out,
                       struct mr_error *err);
     /* Append a line or more for `mlrace explain`. */
@@ -136,12 +140,14 @@ struct mr_engine {
     char refusals[768];            /* why the others cannot, each with its reason; "": none */
 };
 
-/* Probe all engines that the options allow and choose the best, without loading the model.
+/* Probe all engines that the options allow and choose the best. A native one has loaded the model
+ * then: end with mr_engine_unload.
  * returns  MR_OK; MR_E_UNSUPPORTED with each engine's reason when none can */
 MR_MUST_CHECK mr_status mr_engine_find(const struct mr_model_source *source, struct mr_engine *out,
                                        struct mr_error *err);
 
-/* Load the model into the engine that was found for it; statuses as for its `load`. */
+/* Load the model into the engine that was found for it, unless it is loaded; statuses as for its
+ * `load`. */
 MR_MUST_CHECK mr_status mr_engine_load(const struct mr_model_source *source,
                                        struct mr_engine *engine, struct mr_error *err);
 

@@ -26,7 +26,7 @@ struct mr_model {
  * returns  MR_OK; MR_E_NOT_FOUND, MR_E_IO, MR_E_FORMAT, MR_E_UNSUPPORTED, MR_E_NO_MEMORY */
 MR_MUST_CHECK mr_status mr_model_read(const char *uri, struct mr_model **out, struct mr_error *err);
 
-/* Find an engine for a model that was read. Once per model.
+/* Find an engine for a model that was read; a native one has loaded it then. Once per model.
  * options  NULL: native engines; must outlive the model
  * returns  MR_OK; MR_E_UNSUPPORTED when no engine can evaluate it, with each engine's reason;
  *          MR_E_NO_MEMORY */
@@ -34,7 +34,7 @@ MR_MUST_CHECK mr_status mr_model_find_engine(struct mr_model *model,
                                              const struct mr_engine_options *options,
                                              struct mr_error *err);
 
-/* Load the model into the engine that was found. One that is not native may go on loading
+/* Load the model into the engine that was found, unless it is. It may go on loading
  * afterwards: mr_engine_state_of(&model->engine). MR_E_FORMAT, MR_E_IO, MR_E_NO_MEMORY */
 MR_MUST_CHECK mr_status mr_model_load_engine(struct mr_model *model, struct mr_error *err);
 

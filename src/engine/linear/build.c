@@ -1,8 +1,5 @@
 #include "engine/linear/linear_int.h"
 
-/* A model is bounded by its file; this bounds what a small file can unpack to. */
-#define MAX_LOAD_BYTES ((size_t)8 << 30)
-
 struct builder {
     struct mr_sk_estimator estimator;
     struct mr_engine_model *model;
@@ -237,9 +234,8 @@ static mr_status check_signature(const struct mr_signature *signature, struct mr
 
 /* Model ------------------------------------------------------------------------------------- */
 
-static mr_status build(struct builder *b, const struct mr_model_source *source,
-                       struct mr_arena *scratch) {
-    MR_TRY(mr_sk_open(source, scratch, &b->estimator, b->err));
+static mr_status build(struct builder *b, const struct mr_model_source *source) {
+    MR_TRY(mr_sk_open(source, b->model->arena, &b->estimator, b->err));
     const struct mr_object *object = b->estimator.object;
     struct mr_engine_model *model = b->model;
     model->rule = mr_linear_find_class(object->module, object->name);
@@ -265,18 +261,15 @@ static mr_status build(struct builder *b, const struct mr_model_source *source,
 
 mr_status mr_linear_build(const struct mr_model_source *source, struct mr_engine_model **out,
                           struct mr_error *err) {
-    struct mr_arena *scratch = mr_arena_new(MAX_LOAD_BYTES, NULL);
     struct mr_arena *arena = mr_arena_new(0, NULL);
     struct mr_engine_model *model = arena ? mr_arena_zalloc(arena, sizeof(*model)) : NULL;
-    if (!scratch || !model) {
-        mr_arena_free(scratch);
+    if (!model) {
         mr_arena_free(arena);
         return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
     }
     model->arena = arena;
     struct builder builder = {.model = model, .err = err};
-    mr_status status = build(&builder, source, scratch);
-    mr_arena_free(scratch);
+    mr_status status = build(&builder, source);
     if (status != MR_OK) {
         mr_linear_free(model);
         return status;

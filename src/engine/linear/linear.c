@@ -6,8 +6,7 @@
 
 static void probe(const struct mr_model_source *source, struct mr_probe *out) {
     struct mr_error err = {0};
-    struct mr_engine_model *model = NULL;
-    if (mr_linear_build(source, &model, &err) != MR_OK) {
+    if (mr_linear_build(source, &out->model, &err) != MR_OK) {
         out->score = 0;
         snprintf(out->reason, sizeof(out->reason), "%.*s", (int)sizeof(out->reason) - 1,
                  err.message);
@@ -15,8 +14,7 @@ static void probe(const struct mr_model_source *source, struct mr_probe *out) {
     }
     out->score = 100;
     snprintf(out->reason, sizeof(out->reason), "%s is a linear model that C evaluates itself",
-             model->rule->name);
-    mr_linear_free(model);
+             out->model->rule->name);
 }
 
 static void describe(const struct mr_engine_model *model, struct mr_buf *buf) {
@@ -76,7 +74,6 @@ const struct mr_engine_ops mr_linear_engine = {
     .name = "linear",
     .is_native = true,
     .probe = probe,
-    .load = mr_linear_build,
     .describe = describe,
     .predict = predict,
     .unload = mr_linear_free,

@@ -2,8 +2,7 @@
 
 #include <stdlib.h>
 
-#include "loader/pickle.h"
-#include "loader/skops.h"
+#include "engine/graph.h"
 
 /* The versions whose formulas were compared. Predictions of earlier and later ones may differ, and
  * have: 1.8 dropped one-vs-rest LogisticRegression, 1.9 changed the case of all probabilities 0. */
@@ -46,27 +45,6 @@ static mr_status check_version(struct mr_sk_estimator *estimator, struct mr_erro
     return MR_OK;
 }
 
-/* The graph of the file; `arena` holds it. cloudpickle writes pickles, too. */
-static mr_status load_graph(const struct mr_model_source *source, struct mr_arena *arena,
-                            const struct mr_object **root, int *numpy_major, struct mr_error *err) {
-    struct mr_str format = source->serialization_format;
-    if (mr_str_is(format, "skops")) {
-        struct mr_skops skops = {0};
-        MR_TRY(mr_skops_load(source->data_path, NULL, arena, &skops, err));
-        *root = skops.root;
-        return MR_OK;
-    }
-    if (mr_str_is(format, "pickle") || mr_str_is(format, "cloudpickle")) {
-        struct mr_pickle pickle = {0};
-        MR_TRY(mr_pickle_load(source->data_path, arena, &pickle, err));
-        *root = pickle.root;
-        *numpy_major = pickle.numpy_major;
-        return MR_OK;
-    }
-    return mr_fail(err, MR_E_UNSUPPORTED, "scikit-learn models stored as %.*s are not known",
-                   MR_STR_ARGS(format));
-}
-
 mr_status mr_sk_open(const struct mr_model_source *source, struct mr_arena *arena,
                      struct mr_sk_estimator *out, struct mr_error *err) {
     if (!mr_str_is(source->flavor, "mlflow.sklearn")) {
@@ -76,9 +54,9 @@ mr_status mr_sk_open(const struct mr_model_source *source, struct mr_arena *aren
     if (!source->data_path) {
         return mr_fail(err, MR_E_FORMAT, "MLmodel does not say where the scikit-learn model is");
     }
-    const struct mr_object *root = NULL;
-    int numpy_major = 0;
-    MR_TRY(load_graph(source, arena, &root, &numpy_major, err));
+    const struct mr_graph *graph = NULL;
+    MR_TRY(mr_graph_open(source, &graph, err));
+    const struct mr_object *root = graph->root;
     char type[200];
     mr_object_describe(root, type, sizeof(type));
     if (root->kind != MR_OBJECT_INSTANCE || strncmp(type, "sklearn.", 8) != 0) {
@@ -93,7 +71,7 @@ mr_status mr_sk_open(const struct mr_model_source *source, struct mr_arena *aren
     if (!estimator.name) return mr_arena_fail(arena, err);
     MR_TRY(check_version(&estimator, err));
     /* The first scikit-learn that runs with numpy 2 is 1.4.2. */
-    estimator.is_numpy_1 = numpy_major == 1 || !mr_sk_is_at_least(&estimator, 1, 4);
+    estimator.is_numpy_1 = graph->numpy_major == 1 || !mr_sk_is_at_least(&estimator, 1, 4);
     *out = estimator;
     return MR_OK;
 }

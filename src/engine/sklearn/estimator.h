@@ -22,8 +22,9 @@ struct mr_sk_estimator {
     bool is_numpy_1; /* saved beside numpy 1, where a scalar of float64 leaves arrays of float32 */
 };
 
-/* Load the estimator that an mlflow.sklearn model holds.
- * arena    holds the object graph; may be dropped once the builder has copied what it keeps
+/* Find the estimator that an mlflow.sklearn model holds, in its object graph (engine/graph.h),
+ * which lives until the probe returns.
+ * arena    holds the name
  * returns  MR_OK; MR_E_UNSUPPORTED (not scikit-learn, a format or version not read here);
  *          MR_E_IO, MR_E_FORMAT, MR_E_TOO_LARGE, MR_E_NO_MEMORY */
 MR_MUST_CHECK mr_status mr_sk_open(const struct mr_model_source *source, struct mr_arena *arena,

@@ -44,10 +44,6 @@ static mr_status load_model(const struct mr_model_source *source, struct mr_tree
     return MR_OK;
 }
 
-static void unload(struct mr_engine_model *model) {
-    if (model) mr_arena_free(((struct mr_tree_model *)model)->arena);
-}
-
 static void probe(const struct mr_model_source *source, struct mr_probe *out) {
     struct mr_error err = {0};
     struct mr_tree_model *model = NULL;
@@ -60,16 +56,11 @@ static void probe(const struct mr_model_source *source, struct mr_probe *out) {
     }
     out->score = 100;
     snprintf(out->reason, sizeof(out->reason), "%s that C evaluates itself", summary);
-    unload((struct mr_engine_model *)model);
+    out->model = (struct mr_engine_model *)model;
 }
 
-static mr_status load(const struct mr_model_source *source, struct mr_engine_model **out,
-                      struct mr_error *err) {
-    const char *summary;
-    struct mr_tree_model *model = NULL;
-    MR_TRY(load_model(source, &model, &summary, err));
-    *out = (struct mr_engine_model *)model;
-    return MR_OK;
+static void unload(struct mr_engine_model *model) {
+    if (model) mr_arena_free(((struct mr_tree_model *)model)->arena);
 }
 
 static void describe(const struct mr_engine_model *model, struct mr_buf *buf) {
@@ -87,7 +78,6 @@ const struct mr_engine_ops mr_tree_engine = {
     .name = "tree",
     .is_native = true,
     .probe = probe,
-    .load = load,
     .describe = describe,
     .predict = predict,
     .unload = unload,

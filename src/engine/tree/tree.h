@@ -19,7 +19,8 @@ struct mr_tree_family {
     const char *flavor; /* the loader module of its models: "mlflow.xgboost" */
     /* Read, check and build a model. arena: the model's; the engine frees it, also after an error.
      * scratch: temporary data. *summary: a few words on the model, for `mlrace explain`; in the
-     * arena. Statuses of mr_engine_ops.load. */
+     * arena. returns  MR_OK; MR_E_UNSUPPORTED when the library's answers cannot be reproduced;
+     * MR_E_FORMAT, MR_E_IO, MR_E_TOO_LARGE, MR_E_NO_MEMORY */
     mr_status (*load)(const struct mr_model_source *source, struct mr_arena *arena,
                       struct mr_arena *scratch, struct mr_tree_model **out, const char **summary,
                       struct mr_error *err);
