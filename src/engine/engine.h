@@ -59,7 +59,7 @@ struct mr_model_source {
     const char *path;      /* folder of MLmodel */
     const char *data_path; /* the model file itself; NULL when the flavor names none */
     struct mr_str
-        serialization_format;  /* sklearn: "skops", "cloudpickle", "pickle"; size 0: none */
+        serialization_format;  /* sklearn, lightgbm: "skops", "cloudpickle", "pickle"; or size 0 */
     struct mr_str model_class; /* xgboost, lightgbm: "xgboost.core.Booster"; size 0: not given */
     struct mr_str predict_fn;  /* "predict", "predict_proba", ... */
     const struct mr_signature *signature;

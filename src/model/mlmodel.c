@@ -89,8 +89,9 @@ static mr_status read_flavors(yaml_document_t *doc, yaml_node_t *root, struct mr
         return mr_fail(err, MR_E_FORMAT, "MLmodel: \"%.*s\" is not a path inside the model",
                        MR_STR_ARGS(out->data));
     }
-    yaml_node_t *sklearn = child(doc, flavors, "sklearn");
-    MR_TRY(read_text(doc, sklearn, "serialization_format", arena, &out->serialization_format, err));
+    bool is_lightgbm = mr_str_is(out->loader_module, "mlflow.lightgbm");
+    yaml_node_t *saved = child(doc, flavors, is_lightgbm ? "lightgbm" : "sklearn");
+    MR_TRY(read_text(doc, saved, "serialization_format", arena, &out->serialization_format, err));
     if (out->serialization_format.size == 0) out->serialization_format = mr_str_from("pickle");
     static const char *const classed[] = {"xgboost", "lightgbm"};
     for (size_t i = 0; i < 2 && out->model_class.size == 0; i++) {

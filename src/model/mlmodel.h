@@ -16,8 +16,9 @@ struct mr_mlmodel {
     struct mr_str loader_module; /* "mlflow.sklearn" */
     struct mr_str data;          /* model_path, else data, else python_model: relative path */
     struct mr_str predict_fn;    /* "predict" when absent */
-    /* flavors.sklearn */
-    struct mr_str serialization_format; /* "pickle" when absent, as in mlflow/sklearn */
+    /* flavors.sklearn, or flavors.lightgbm where that loads the model */
+    struct mr_str serialization_format; /* "pickle" when absent, as in mlflow/sklearn; of LightGBM
+                                           "cloudpickle", which writes pickles */
     /* flavors.xgboost, flavors.lightgbm */
     struct mr_str model_class; /* size 0 when absent */
     /* signature: JSON texts */

@@ -1,32 +1,11 @@
 #include "engine/xgboost/xgboost.h"
 
-#include <errno.h>
-#include <stdio.h>
-
 #include "engine/xgboost/xgboost_int.h"
+#include "loader/file.h"
 #include "loader/json.h"
 #include "loader/ubjson.h"
 
-#define MAX_FILE_BYTES ((size_t)8 << 30)
-
 /* File -------------------------------------------------------------------------------------- */
-
-static mr_status read_all(FILE *file, const char *path, struct mr_arena *arena, struct mr_str *out,
-                          struct mr_error *err) {
-    long size = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
-    if (size < 0 || fseek(file, 0, SEEK_SET) != 0) {
-        return mr_fail(err, MR_E_IO, "cannot read %s: %s", path, strerror(errno));
-    }
-    if ((size_t)size > MAX_FILE_BYTES) {
-        return mr_fail(err, MR_E_TOO_LARGE, "%s is larger than %zu bytes", path, MAX_FILE_BYTES);
-    }
-    char *data = mr_arena_alloc(arena, (size_t)size);
-    if (!data) return mr_arena_fail(arena, err);
-    *out = (struct mr_str){data, fread(data, 1, (size_t)size, file)};
-    if (out->size == (size_t)size) return MR_OK;
-    return mr_fail(err, MR_E_IO, "cannot read %s: %s", path,
-                   ferror(file) ? strerror(errno) : "it became shorter");
-}
 
 static bool has_suffix(const char *path, const char *suffix) {
     size_t size = strlen(path), n = strlen(suffix);
@@ -42,14 +21,10 @@ static mr_status parse_file(const char *path, struct mr_arena *scratch,
             err, MR_E_UNSUPPORTED,
             "no native engine for XGBoost models in files other than .ubj and .json yet");
     }
-    FILE *file = fopen(path, "rbe");
-    if (!file) return mr_fail(err, MR_E_IO, "cannot open %s: %s", path, strerror(errno));
     struct mr_str data;
-    mr_status status = read_all(file, path, scratch, &data, err);
-    fclose(file);
-    MR_TRY(status);
-    status = is_json ? mr_json_object_parse(data, scratch, out, err)
-                     : mr_ubjson_parse(data, scratch, out, err);
+    MR_TRY(mr_file_load(path, scratch, &data, err));
+    mr_status status = is_json ? mr_json_object_parse(data, scratch, out, err)
+                               : mr_ubjson_parse(data, scratch, out, err);
     mr_arena_discard(scratch, (void *)(uintptr_t)data.data, data.size);
     return status;
 }

@@ -36,6 +36,19 @@ static void test_defaults(void **state) {
     assert_int_equal(mlmodel.inputs_json.size, 0);
 }
 
+/* Flavors say each for itself how they saved the model. */
+static void test_serialization_format(void **state) {
+    (void)state;
+    struct mr_mlmodel mlmodel;
+    assert_int_equal(parse("flavors: {python_function: {loader_module: mlflow.lightgbm}, sklearn: "
+                           "{serialization_format: pickle}, lightgbm: {serialization_format: "
+                           "skops, model_class: lightgbm.sklearn.LGBMRegressor}}",
+                           &mlmodel, NULL),
+                     MR_OK);
+    assert_true(mr_str_is(mlmodel.serialization_format, "skops"));
+    assert_true(mr_str_is(mlmodel.model_class, "lightgbm.sklearn.LGBMRegressor"));
+}
+
 static void test_a_key_given_twice(void **state) {
     (void)state;
     struct mr_mlmodel mlmodel;
@@ -73,6 +86,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read_example),
         cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_serialization_format),
         cmocka_unit_test(test_a_key_given_twice),
         cmocka_unit_test(test_refused),
     };
