@@ -18,7 +18,24 @@ static const struct mr_engine_ops *const engines[] = {
 
 #define N_ENGINES (sizeof(engines) / sizeof(*engines))
 
+mr_status mr_engine_check_signature(const struct mr_signature *signature, struct mr_error *err) {
+    if (!signature) return MR_OK;
+    if (signature->is_nested) {
+        return mr_fail(
+            err, MR_E_UNSUPPORTED,
+            "no native engine for signatures with array, object, map or any columns yet");
+    }
+    for (size_t i = 0; signature->kind == MR_SCHEMA_TENSORS && i < signature->n_inputs; i++) {
+        if (!signature->tensors[i].is_known) {
+            return mr_fail(err, MR_E_UNSUPPORTED, "no native engine for tensors of dtype %.*s yet",
+                           MR_STR_ARGS(signature->tensors[i].dtype_name));
+        }
+    }
+    return MR_OK;
+}
+
 static void note_refusal(struct mr_engine *engine, const char *reason) {
+    if (strstr(engine->refusals, reason)) return; /* engines that share a loader agree */
     size_t length = strlen(engine->refusals);
     snprintf(engine->refusals + length, sizeof(engine->refusals) - length, "%s%s",
              length ? "; " : "", reason);

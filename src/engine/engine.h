@@ -140,6 +140,11 @@ struct mr_engine {
     char refusals[768];            /* why the others cannot, each with its reason; "": none */
 };
 
+/* MR_E_UNSUPPORTED with the reason when requests of that signature (NULL: none) can give inputs
+ * that only Python can make: no native engine takes such models. */
+MR_MUST_CHECK mr_status mr_engine_check_signature(const struct mr_signature *signature,
+                                                  struct mr_error *err);
+
 /* Probe all engines that the options allow and choose the best. A native one has loaded the model
  * then: end with mr_engine_unload.
  * returns  MR_OK; MR_E_UNSUPPORTED with each engine's reason when none can */

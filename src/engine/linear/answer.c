@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "engine/linear/linear_int.h"
+#include "engine/sklearn/numeric.h"
 
 /* Probabilities ----------------------------------------------------------------------------- */
 
@@ -38,31 +39,12 @@ static void normalize(struct mr_linear_block *block, size_t n_classes, bool is_u
     }
 }
 
-/* softmax of sklearn/utils/extmath.py: the largest score is subtracted first. */
 static void softmax(struct mr_linear_block *block, size_t n_classes) {
-    size_t n = block->n_rows;
-    for (size_t r = 0; r < n; r++) {
-        double largest = block->scores[r];
-        for (size_t k = 1; k < n_classes; k++) {
-            double score = block->scores[k * n + r];
-            if (score > largest || isnan(score)) largest = score;
-            if (isnan(largest)) break;
-        }
-        double sum = 0;
-        for (size_t k = 0; k < n_classes; k++) {
-            double *p = &block->scores[k * n + r];
-            *p = exp(*p - largest);
-            sum += *p;
-        }
-        for (size_t k = 0; k < n_classes; k++) block->scores[k * n + r] /= sum;
-    }
+    mr_sk_softmax(block->scores, block->n_rows, block->n_rows, n_classes, MR_SK_SUM_PAIRWISE);
 }
 
-/* scipy.special.expit. */
 static void expit(struct mr_linear_block *block, size_t n_columns) {
-    for (size_t i = 0; i < n_columns * block->n_rows; i++) {
-        block->scores[i] = 1 / (1 + exp(-block->scores[i]));
-    }
+    mr_sk_expit(block->scores, n_columns * block->n_rows);
     round_block(block, n_columns);
 }
 
@@ -128,27 +110,15 @@ static void to_logarithms(const struct mr_engine_model *model, struct mr_linear_
 
 /* Labels ------------------------------------------------------------------------------------ */
 
-/* numpy.argmax: the first of equals, and the first NaN before everything. */
-static void find_largest(const struct mr_engine_model *model, struct mr_linear_block *block) {
-    size_t n = block->n_rows;
-    for (size_t r = 0; r < n; r++) {
-        uint32_t best = 0;
-        for (uint32_t k = 1; k < model->n_outputs; k++) {
-            double score = block->scores[k * n + r];
-            double top = block->scores[best * n + r];
-            if (score > top || (isnan(score) && !isnan(top))) best = k;
-        }
-        block->indexes[r] = best;
-    }
-}
-
 /* LinearClassifierMixin.predict. */
 static void write_labels(const struct mr_engine_model *model, struct mr_linear_block *block,
                          int64_t row, struct mr_tensor *out) {
     if (model->n_outputs == 1) {
         for (size_t r = 0; r < block->n_rows; r++) block->indexes[r] = block->scores[r] > 0;
     } else {
-        find_largest(model, block);
+        for (size_t r = 0; r < block->n_rows; r++) {
+            block->indexes[r] = mr_sk_argmax(block->scores + r, block->n_rows, model->n_outputs);
+        }
     }
     char *values = (char *)(uintptr_t)out->values;
     mr_sk_take_labels(&model->labels, block->indexes, block->n_rows,

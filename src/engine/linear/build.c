@@ -213,25 +213,6 @@ static mr_status read_role(struct builder *b) {
     return b->model->is_vector ? MR_OK : refuse(b, "with several outputs");
 }
 
-/* Signature --------------------------------------------------------------------------------- */
-
-/* Inputs that only Python can make of a request. */
-static mr_status check_signature(const struct mr_signature *signature, struct mr_error *err) {
-    if (!signature) return MR_OK;
-    if (signature->is_nested) {
-        return mr_fail(
-            err, MR_E_UNSUPPORTED,
-            "no native engine for signatures with array, object, map or any columns yet");
-    }
-    for (size_t i = 0; signature->kind == MR_SCHEMA_TENSORS && i < signature->n_inputs; i++) {
-        if (!signature->tensors[i].is_known) {
-            return mr_fail(err, MR_E_UNSUPPORTED, "no native engine for tensors of dtype %.*s yet",
-                           MR_STR_ARGS(signature->tensors[i].dtype_name));
-        }
-    }
-    return MR_OK;
-}
-
 /* Model ------------------------------------------------------------------------------------- */
 
 static mr_status build(struct builder *b, const struct mr_model_source *source) {
@@ -248,7 +229,7 @@ static mr_status build(struct builder *b, const struct mr_model_source *source) 
     if (!model->version) return mr_arena_fail(model->arena, b->err);
     MR_TRY(mr_sk_check_attributes(&b->estimator, mr_linear_attributes, mr_linear_n_attributes,
                                   b->err));
-    MR_TRY(check_signature(source->signature, b->err));
+    MR_TRY(mr_engine_check_signature(source->signature, b->err));
     MR_TRY(read_coef(b));
     if (model->rule->role == MR_LINEAR_ONE_CLASS) {
         MR_TRY(read_intercept(b, "offset_", -1));

@@ -119,6 +119,81 @@ mr_status mr_sk_text(const struct mr_sk_estimator *estimator, const char *attrib
     return MR_OK;
 }
 
+mr_status mr_sk_inside(const struct mr_sk_estimator *outer, const struct mr_object *object,
+                       struct mr_arena *arena, struct mr_sk_estimator *out, struct mr_error *err) {
+    if (!object || object->kind != MR_OBJECT_INSTANCE) {
+        char type[200];
+        return mr_fail(err, MR_E_UNSUPPORTED, "%s: %s is no estimator", outer->name,
+                       mr_object_describe(object, type, sizeof(type)));
+    }
+    *out = (struct mr_sk_estimator){.object = object, .version = outer->version};
+    out->name = mr_arena_strdup(arena, object->name);
+    return out->name ? MR_OK : mr_arena_fail(arena, err);
+}
+
+bool mr_sk_integer_at(const struct mr_ndarray *array, int64_t i, int64_t *out) {
+    if (!array->is_known) return false;
+    const void *values = array->values;
+    switch (array->dtype) {
+    case MR_BOOL:
+    case MR_UINT8: *out = ((const uint8_t *)values)[i]; return true;
+    case MR_INT8: *out = ((const int8_t *)values)[i]; return true;
+    case MR_INT16: *out = ((const int16_t *)values)[i]; return true;
+    case MR_UINT16: *out = ((const uint16_t *)values)[i]; return true;
+    case MR_INT32: *out = ((const int32_t *)values)[i]; return true;
+    case MR_UINT32: *out = ((const uint32_t *)values)[i]; return true;
+    case MR_INT64: *out = ((const int64_t *)values)[i]; return true;
+    default: return false;
+    }
+}
+
+static bool read_number(const struct mr_object *object, double *out) {
+    if (!object) return false;
+    if (object->kind == MR_OBJECT_FLOAT) {
+        *out = object->real;
+        return true;
+    }
+    if (object->kind == MR_OBJECT_INT) {
+        *out = (double)object->integer;
+        return true;
+    }
+    if (object->kind != MR_OBJECT_ARRAY || object->array.n_values != 1) return false;
+    const struct mr_ndarray *array = &object->array;
+    int64_t integer;
+    if (array->is_known && array->dtype == MR_FLOAT64) {
+        *out = *(const double *)array->values;
+    } else if (array->is_known && array->dtype == MR_FLOAT32) {
+        *out = (double)*(const float *)array->values;
+    } else if (mr_sk_integer_at(array, 0, &integer)) {
+        *out = (double)integer;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+mr_status mr_sk_number(const struct mr_sk_estimator *estimator, const char *attribute, double *out,
+                       struct mr_error *err) {
+    const struct mr_object *object = mr_object_attr(estimator->object, attribute);
+    if (read_number(object, out)) return MR_OK;
+    char type[200];
+    return mr_fail(err, MR_E_UNSUPPORTED, "%s: %s should be a number, but is %s", estimator->name,
+                   attribute, mr_object_describe(object, type, sizeof(type)));
+}
+
+mr_status mr_sk_list(const struct mr_sk_estimator *estimator, const char *attribute,
+                     struct mr_object_list *out, struct mr_error *err) {
+    const struct mr_object *object = mr_object_attr(estimator->object, attribute);
+    if (object && (object->kind == MR_OBJECT_LIST || object->kind == MR_OBJECT_TUPLE) &&
+        object->list.n > 0) {
+        *out = object->list;
+        return MR_OK;
+    }
+    char type[200];
+    return mr_fail(err, MR_E_UNSUPPORTED, "%s: %s should be a list of something, but is %s",
+                   estimator->name, attribute, mr_object_describe(object, type, sizeof(type)));
+}
+
 mr_status mr_sk_float_array(const struct mr_sk_estimator *estimator, const char *attribute,
                             const struct mr_ndarray **out, struct mr_error *err) {
     const struct mr_object *object = mr_object_attr(estimator->object, attribute);
@@ -190,7 +265,7 @@ mr_status mr_sk_read_features(const struct mr_sk_estimator *estimator, size_t n_
     const struct mr_object *count = mr_object_attr(estimator->object, "n_features_in_");
     if (!count || count->kind != MR_OBJECT_INT || count->integer != (int64_t)n_features) {
         return mr_fail(err, MR_E_FORMAT,
-                       "%s: n_features_in_ is missing or is not the %zu of the coefficients",
+                       "%s: n_features_in_ is missing or is not %zu, as the rest of it says",
                        estimator->name, n_features);
     }
     const struct mr_object *names = mr_object_attr(estimator->object, "feature_names_in_");

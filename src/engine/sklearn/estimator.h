@@ -33,6 +33,11 @@ MR_MUST_CHECK mr_status mr_sk_open(const struct mr_model_source *source, struct 
 /* Whether the version is at least that one. */
 bool mr_sk_is_at_least(const struct mr_sk_estimator *estimator, int major, int minor);
 
+/* An estimator inside of another: an object that must be an instance. arena: the object graph's. */
+MR_MUST_CHECK mr_status mr_sk_inside(const struct mr_sk_estimator *outer,
+                                     const struct mr_object *object, struct mr_arena *arena,
+                                     struct mr_sk_estimator *out, struct mr_error *err);
+
 /* MR_E_UNSUPPORTED unless every attribute is in a sorted list: an attribute nobody looked at may
  * change predictions. */
 MR_MUST_CHECK mr_status mr_sk_check_attributes(const struct mr_sk_estimator *estimator,
@@ -48,12 +53,23 @@ MR_MUST_CHECK mr_status mr_sk_float_array(const struct mr_sk_estimator *estimato
 MR_MUST_CHECK mr_status mr_sk_text(const struct mr_sk_estimator *estimator, const char *attribute,
                                    const char **out, struct mr_error *err);
 
+/* A number under an attribute: Python's or a numpy scalar of a floating-point or integer dtype. */
+MR_MUST_CHECK mr_status mr_sk_number(const struct mr_sk_estimator *estimator, const char *attribute,
+                                     double *out, struct mr_error *err);
+
+/* A list or tuple under an attribute, with at least one item. */
+MR_MUST_CHECK mr_status mr_sk_list(const struct mr_sk_estimator *estimator, const char *attribute,
+                                   struct mr_object_list *out, struct mr_error *err);
+
+/* Item i of an array of integers of any dtype that fits int64; false: it has another dtype. */
+bool mr_sk_integer_at(const struct mr_ndarray *array, int64_t i, int64_t *out);
+
 /* Copy an array of float32 or float64 as doubles. */
 MR_MUST_CHECK mr_status mr_sk_copy_doubles(const struct mr_ndarray *array, struct mr_arena *arena,
                                            const double **out, struct mr_error *err);
 
-/* Fill a feature spec from n_features_in_ and feature_names_in_, which must agree with what the
- * coefficients say. arena: the model's. */
+/* Fill a feature spec from n_features_in_, which must be n_features, and feature_names_in_.
+ * arena: the model's. */
 MR_MUST_CHECK mr_status mr_sk_read_features(const struct mr_sk_estimator *estimator,
                                             size_t n_features, struct mr_arena *arena,
                                             struct mr_sk_feature_spec *out, struct mr_error *err);

@@ -55,6 +55,15 @@ static mr_status check_names(const struct mr_sk_feature_spec *spec, const struct
 
 /* Dtypes ----------------------------------------------------------------------------------- */
 
+static bool is_numeric(const struct mr_sk_feature_spec *spec) {
+    return spec->dtype == MR_SK_NUMERIC || spec->dtype == MR_SK_NUMERIC_FLOAT32;
+}
+
+static bool is_float32(const struct mr_sk_feature_spec *spec) {
+    return spec->dtype == MR_SK_FLOAT32 || spec->dtype == MR_SK_FLOAT32_LATER ||
+           spec->dtype == MR_SK_NUMERIC_FLOAT32;
+}
+
 static bool is_narrow(mr_dtype dtype) {
     switch (dtype) {
     case MR_BOOL:
@@ -100,18 +109,22 @@ static bool is_rounded_once(const struct mr_sk_feature_spec *spec, const struct 
     return !has_other && !(has_signed && has_uint64);
 }
 
-/* datetime64 joins no other dtype, and cannot be multiplied; only a dtype of floats makes floats
- * (nanoseconds) of a frame that has nothing else. */
+/* datetime64 joins no other dtype but objects, and cannot be multiplied; only a dtype of floats
+ * makes floats (nanoseconds) of a frame that has nothing else. */
 static mr_status check_datetimes(const struct mr_sk_feature_spec *spec,
                                  const struct mr_table *table, struct mr_error *err) {
-    size_t n = 0;
-    size_t last = 0;
+    size_t n = 0, n_used = 0, last = 0;
+    bool has_object = false;
     for (size_t i = 0; i < table->n_cols; i++) {
-        if (table->columns[i].dtype != MR_DATETIME) continue;
+        mr_dtype dtype = table->columns[i].dtype;
+        has_object |= dtype == MR_OBJECT || dtype == MR_STRING || dtype == MR_BINARY;
+        if (dtype != MR_DATETIME) continue;
         n++;
+        n_used += !spec->is_unused || !spec->is_unused[i];
         last = i;
     }
-    if (n == 0 || (n == table->n_cols && spec->dtype != MR_SK_NUMERIC)) return MR_OK;
+    if (n == 0 || (n == table->n_cols && !is_numeric(spec))) return MR_OK;
+    if (has_object && n_used == 0) return MR_OK;
     return mr_fail(err, MR_E_BAD_REQUEST, "column \"%.*s\": %s takes numbers, received datetimes",
                    MR_STR_ARGS(table->columns[last].name), spec->estimator);
 }
@@ -155,14 +168,14 @@ static mr_status init_tensor(const struct mr_sk_feature_spec *spec, const struct
     MR_TRY(check_shape(spec, tensor->shape[0], tensor->shape[1], err));
     mr_dtype dtype = tensor->dtype;
     bool is_number = dtype != MR_STRING && dtype != MR_BINARY && dtype != MR_DATETIME;
-    if (!is_number && spec->dtype == MR_SK_NUMERIC) {
+    if (!is_number && is_numeric(spec)) {
         return mr_fail(err, MR_E_BAD_REQUEST, "%s expects numbers, received an array of dtype %s",
                        spec->estimator, mr_dtype_name(dtype));
     }
-    bool is_float32 = spec->dtype == MR_SK_FLOATS ? dtype == MR_FLOAT32 : is_narrow(dtype);
+    bool is_single = spec->dtype == MR_SK_FLOATS ? dtype == MR_FLOAT32 : is_narrow(dtype);
     *out = (struct mr_sk_features){.spec = spec,
                                    .n_rows = tensor->shape[0],
-                                   .width = is_float32 ? MR_SK_NARROW : MR_SK_WIDE,
+                                   .width = is_single ? MR_SK_NARROW : MR_SK_WIDE,
                                    .is_rounded_once = true,
                                    .tensor = tensor};
     return MR_OK;
@@ -195,7 +208,7 @@ static bool read_feature(const struct mr_sk_features *x, size_t feature, int64_t
 /* float32(value). The compiler's conversions of 64-bit integers round once, to nearest. */
 static double round_value(const struct mr_sk_features *x, size_t feature, int64_t row,
                           double value) {
-    if (x->spec->dtype != MR_SK_FLOAT32 && x->spec->dtype != MR_SK_FLOAT32_LATER) return value;
+    if (!is_float32(x->spec)) return value;
     const struct mr_column *column = x->columns ? &x->columns[feature] : NULL;
     mr_dtype dtype = column ? column->dtype : x->tensor->dtype;
     bool is_wide_integer = dtype == MR_INT64 || dtype == MR_UINT64 || dtype == MR_DATETIME;
@@ -206,13 +219,17 @@ static double round_value(const struct mr_sk_features *x, size_t feature, int64_
                                        : (float)((const int64_t *)values)[i]);
 }
 
-/* Whether a cell is Python's None. A record without the key has NaN there. */
-static bool is_none(const struct mr_sk_features *x, size_t feature, int64_t row) {
+/* Whether a cell that reads as NaN is none yet to numpy: Python's None, or a text. A record without
+ * the key has NaN there. */
+static bool is_late_nan(const struct mr_sk_features *x, size_t feature, int64_t row) {
     const struct mr_column *column = x->columns ? &x->columns[feature] : NULL;
-    if ((column ? column->dtype : x->tensor->dtype) != MR_OBJECT) return false;
+    mr_dtype dtype = column ? column->dtype : x->tensor->dtype;
+    if (dtype == MR_STRING || dtype == MR_BINARY) return !column || mr_column_is_valid(column, row);
+    if (dtype != MR_OBJECT) return false;
     const yyjson_val *const *cells = column ? column->values : x->tensor->values;
     int64_t i = column ? row : row * (int64_t)x->spec->n_features + (int64_t)feature;
-    return cells[i] && yyjson_is_null((yyjson_val *)(uintptr_t)cells[i]);
+    yyjson_val *cell = (yyjson_val *)(uintptr_t)cells[i];
+    return yyjson_is_null(cell) || yyjson_is_str(cell);
 }
 
 static bool may_pass(const struct mr_sk_features *x, size_t feature, int64_t row, double value) {
@@ -220,7 +237,7 @@ static bool may_pass(const struct mr_sk_features *x, size_t feature, int64_t row
     switch (x->spec->finite) {
     case MR_SK_FINITE: break;
     case MR_SK_FINITE_OR_NAN: return isnan(value);
-    case MR_SK_FINITE_OR_NONE: return isnan(value) && is_none(x, feature, row);
+    case MR_SK_FINITE_OR_LATE: return isnan(value) && is_late_nan(x, feature, row);
     case MR_SK_ANY: return true;
     }
     return false;
@@ -328,9 +345,7 @@ mr_status mr_sk_features_column(const struct mr_sk_features *x, size_t feature, 
                 n_read++;
         }
     }
-    if (x->spec->dtype == MR_SK_FLOAT32 || x->spec->dtype == MR_SK_FLOAT32_LATER) {
-        round_column(x, feature, row, n_read, scratch, out);
-    }
+    if (is_float32(x->spec)) round_column(x, feature, row, n_read, scratch, out);
     if (n_read == n && are_finite(*out, n)) return MR_OK;
     size_t bad = 0;
     while (bad < n_read && may_pass(x, feature, row + (int64_t)bad, (*out)[bad])) bad++;

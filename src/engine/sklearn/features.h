@@ -13,17 +13,18 @@
 
 /* The dtype that an estimator's methods give validate_data. */
 typedef enum mr_sk_dtype {
-    MR_SK_NUMERIC,      /* "numeric" */
-    MR_SK_FLOATS,       /* [float64, float32], [float64] */
-    MR_SK_FLOAT32,      /* float32: values are rounded to it */
-    MR_SK_FLOAT32_LATER /* None; the estimators inside ask for float32 of what that gives */
+    MR_SK_NUMERIC,        /* "numeric" */
+    MR_SK_FLOATS,         /* [float64, float32], [float64] */
+    MR_SK_FLOAT32,        /* float32: values are rounded to it */
+    MR_SK_FLOAT32_LATER,  /* None; the estimators inside ask for float32 of what that gives */
+    MR_SK_NUMERIC_FLOAT32 /* "numeric", and inside float32 */
 } mr_sk_dtype;
 
 /* Which values it lets pass. They are checked as they are after rounding to the dtype. */
 typedef enum mr_sk_finite {
     MR_SK_FINITE,
     MR_SK_FINITE_OR_NAN,
-    MR_SK_FINITE_OR_NONE, /* no NaN, but None among Python objects, which becomes NaN */
+    MR_SK_FINITE_OR_LATE, /* no NaN, but what float() makes one later: None, "nan" */
     MR_SK_ANY
 } mr_sk_finite;
 

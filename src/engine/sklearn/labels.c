@@ -40,18 +40,17 @@ static mr_status copy_numbers(const struct mr_ndarray *array, struct mr_arena *a
     return MR_OK;
 }
 
-mr_status mr_sk_read_labels(const struct mr_sk_estimator *estimator, const char *attribute,
-                            struct mr_arena *arena, struct mr_sk_labels *out,
+mr_status mr_sk_copy_labels(const struct mr_sk_estimator *estimator, const struct mr_object *object,
+                            const char *place, struct mr_arena *arena, struct mr_sk_labels *out,
                             struct mr_error *err) {
-    const struct mr_object *object = mr_object_attr(estimator->object, attribute);
     if (!object || object->kind != MR_OBJECT_ARRAY || object->array.n_dims != 1) {
         char type[200];
         return mr_fail(err, MR_E_UNSUPPORTED,
                        "%s: %s should be an array of one dimension, but is %s", estimator->name,
-                       attribute, mr_object_describe(object, type, sizeof(type)));
+                       place, mr_object_describe(object, type, sizeof(type)));
     }
     const struct mr_ndarray *array = &object->array;
-    if (array->n_values < 2 || array->n_values > INT32_MAX) {
+    if (array->n_values < 1 || array->n_values > INT32_MAX) {
         return mr_fail(err, MR_E_UNSUPPORTED, "no native engine for %s with %lld labels",
                        estimator->name, (long long)array->n_values);
     }
@@ -64,6 +63,15 @@ mr_status mr_sk_read_labels(const struct mr_sk_estimator *estimator, const char 
     }
     return mr_fail(err, MR_E_UNSUPPORTED, "no native engine for %s with labels of dtype %.*s yet",
                    estimator->name, MR_STR_ARGS(array->descr));
+}
+
+mr_status mr_sk_read_labels(const struct mr_sk_estimator *estimator, const char *attribute,
+                            struct mr_arena *arena, struct mr_sk_labels *out,
+                            struct mr_error *err) {
+    const struct mr_object *object = mr_object_attr(estimator->object, attribute);
+    MR_TRY(mr_sk_copy_labels(estimator, object, attribute, arena, out, err));
+    if (out->n >= 2) return MR_OK;
+    return mr_fail(err, MR_E_UNSUPPORTED, "no native engine for %s with 1 labels", estimator->name);
 }
 
 #define TAKE(type)                                                                                 \

@@ -18,6 +18,12 @@ MR_MUST_CHECK mr_status mr_sk_read_labels(const struct mr_sk_estimator *estimato
                                           const char *attribute, struct mr_arena *arena,
                                           struct mr_sk_labels *out, struct mr_error *err);
 
+/* The same of an object; place: what to call it in messages. One label is enough. */
+MR_MUST_CHECK mr_status mr_sk_copy_labels(const struct mr_sk_estimator *estimator,
+                                          const struct mr_object *object, const char *place,
+                                          struct mr_arena *arena, struct mr_sk_labels *out,
+                                          struct mr_error *err);
+
 /* out[i] = labels[index[i]]; out has room for n items. Each index is less than labels->n. */
 void mr_sk_take_labels(const struct mr_sk_labels *labels, const uint32_t *index, size_t n,
                        void *out);

@@ -165,22 +165,6 @@ static mr_status copy_names(struct mr_xgb_model *model, const struct mr_xgb_boos
     return MR_OK;
 }
 
-/* Inputs that only Python can make of a request. */
-static mr_status check_signature(const struct mr_signature *signature, struct mr_error *err) {
-    if (signature && signature->is_nested) {
-        return mr_fail(
-            err, MR_E_UNSUPPORTED,
-            "no native engine for signatures with array, object, map or any columns yet");
-    }
-    for (size_t i = 0; signature && signature->kind == MR_SCHEMA_TENSORS && i < signature->n_inputs;
-         i++) {
-        if (signature->tensors[i].is_known) continue;
-        return mr_fail(err, MR_E_UNSUPPORTED, "no native engine for tensors of dtype %.*s yet",
-                       MR_STR_ARGS(signature->tensors[i].dtype_name));
-    }
-    return MR_OK;
-}
-
 static mr_status build(const struct mr_model_source *source, struct mr_xgb_model *model,
                        struct mr_arena *scratch, struct mr_error *err) {
     const struct wrapper *wrapper = NULL;
@@ -189,7 +173,7 @@ static mr_status build(const struct mr_model_source *source, struct mr_xgb_model
     bool has_rounds = false;
     MR_TRY(find_wrapper(source->model_class, &wrapper, err));
     MR_TRY(mr_xgb_call_check(wrapper->wrapper, source->signature, &has_rounds, err));
-    MR_TRY(check_signature(source->signature, err));
+    MR_TRY(mr_engine_check_signature(source->signature, err));
     MR_TRY(parse_file(source->data_path, scratch, &file, err));
     MR_TRY(mr_xgb_booster_read(file, scratch, &booster, err));
     MR_TRY(check_type(wrapper, &booster, err));

@@ -10,7 +10,7 @@
 
 #include "engine/engine.h"
 #include "mutate.h"
-#include "pickle_models.h"
+#include "saved_models.h"
 
 #define N_MUTATIONS 16 /* of each model, of each version of scikit-learn */
 
@@ -44,7 +44,7 @@ static int n_loaded, n_refused;
 
 static void try_file(struct mr_str file, const char *method) {
     char path[64];
-    int fd = pickle_models_open(file, path, sizeof(path));
+    int fd = saved_models_open(file, path, sizeof(path));
     const struct mr_engine_options options = {.choice = MR_ENGINE_NATIVE};
     const struct mr_model_source source = {
         .flavor = mr_str_from("mlflow.sklearn"),
@@ -67,9 +67,9 @@ static void try_file(struct mr_str file, const char *method) {
     close(fd);
 }
 
-static void visit(const struct pickle_models *models, const char *name, yyjson_val *model) {
+static void visit(const struct saved_models *models, const char *name, yyjson_val *model) {
     (void)name;
-    struct mr_str file = pickle_models_file(models, model);
+    struct mr_str file = saved_models_file(models, model);
     bool has_proba = yyjson_obj_get(yyjson_obj_get(model, "answers"), "predict_proba");
     for (int i = 0; i < N_MUTATIONS; i++) {
         char *copy = malloc(file.size);
@@ -84,7 +84,7 @@ static void visit(const struct pickle_models *models, const char *name, yyjson_v
 static void test_mutations(void **state) {
     (void)state;
     random_state = 1;
-    int n = pickle_models_each(visit);
+    int n = saved_models_each("tests/data/pickle", visit);
     print_message("%d models: %d loaded, %d refused\n", n, n_loaded, n_refused);
     assert_true(n_loaded + n_refused > 10000);
     assert_true(n_loaded > 1000 && n_refused > 1000);

@@ -379,7 +379,7 @@ static void test_what_may_pass(void **state) {
     static const char *const wanted[] = {
         [MR_SK_FINITE] = "000100",
         [MR_SK_FINITE_OR_NAN] = "100111",
-        [MR_SK_FINITE_OR_NONE] = "000110",
+        [MR_SK_FINITE_OR_LATE] = "000110",
         [MR_SK_ANY] = "111111",
     };
     static const char json[] = "[null]";
