@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 import sklearn.datasets
 import sklearn.discriminant_analysis
-import sklearn.ensemble
 import sklearn.linear_model
+import sklearn.neighbors
 import sklearn.preprocessing
 import sklearn.svm
 from hypothesis import HealthCheck, given, settings
@@ -518,8 +518,8 @@ def sparse_labels():
 
 
 REFUSALS = {
-    "another class": (lambda: sklearn.ensemble.IsolationForest(n_estimators=1).fit(iris()[0]),
-                      "no native engine for sklearn.ensemble._iforest.IsolationForest yet"),
+    "another class": (lambda: sklearn.neighbors.NearestCentroid().fit(*iris()),
+                      "no native engine for sklearn.neighbors._nearest_centroid.NearestCentroid yet"),
     "custom class": (lambda: Custom().fit(*iris()), "Custom yet: it is no class of scikit-learn"),
     "not fitted": (lambda: sklearn.linear_model.Ridge(), "is not fitted: it has no coef_"),
     "sparse coefficients": (sparsified, "coef_ is scipy.sparse"),

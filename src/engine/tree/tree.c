@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "engine/sktree/sktree.h"
 #include "engine/xgboost/xgboost.h"
 
 /* A model is bounded by its file; this bounds what a small file can unpack to. */
@@ -10,6 +11,7 @@
 /* Adding a family is one line here and a folder. */
 static const struct mr_tree_family *const families[] = {
     &mr_xgb_family,
+    &mr_skt_family,
 };
 
 static const struct mr_tree_family *find_family(struct mr_str flavor) {
