@@ -51,7 +51,11 @@ mr_http_step mr_http_answer_without_handler(struct mr_http_connection *connectio
 
 mr_http_step mr_http_dispatch(struct mr_http_connection *connection, struct mr_http_head *head) {
     struct mr_http_found found = connection->found;
+    struct mr_http_exchange *exchange = &connection->exchange;
+    exchange->whole_ns = mr_clock_ns();
+    exchange->n_received = connection->body_size;
     if (found.status != 200) return mr_http_answer_without_handler(connection, head);
+    exchange->route = found.route;
     connection->request_head = head;
     connection->request = (struct mr_http_request){.method = head->method,
                                                    .path = mr_str_from(found.route->path),
@@ -59,6 +63,9 @@ mr_http_step mr_http_dispatch(struct mr_http_connection *connection, struct mr_h
                                                    .body_size = connection->body_size,
                                                    .body_capacity = connection->body_capacity,
                                                    .arena = connection->arena,
+                                                   .id = exchange->id,
+                                                   .first_ns = exchange->first_ns,
+                                                   .whole_ns = exchange->whole_ns,
                                                    .connection = connection};
     struct mr_http_response response = {.status = 200};
     found.route->handler(connection->loop->options->ctx, &connection->request, &response);
@@ -157,6 +164,7 @@ static bool run(struct mr_http_connection *connection, mr_http_step next) {
     while (next == MR_HTTP_STEP_NEXT) next = take_step(connection);
     if (next == MR_HTTP_STEP_WAIT && save_pending(connection)) return true;
     if (connection->suspended && !abandon(connection)) return true;
+    mr_http_exchange_end(connection);
     mr_http_loop_close(connection);
     return false;
 }

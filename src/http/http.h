@@ -16,6 +16,7 @@
 #include "base/str.h"
 
 struct mr_http_server;
+struct mr_http_route;
 
 /* One request, complete with its body. Valid until the handler returns; a suspended one, at the
  * same address, as long as its arena. */
@@ -27,6 +28,11 @@ struct mr_http_request {
     size_t body_capacity; /* >= body_size + 8: room for parsers that read padding, 8 bytes zeroed */
     struct mr_arena *arena; /* the request's, with the body in it; dropped after the last byte of
                                the response */
+    struct mr_str id;       /* the client's X-Request-Id, or one made here: visible ASCII without
+                               quotes and backslashes; the response has it too */
+    uint64_t first_ns;      /* mr_clock_ns() when its first byte was received */
+    uint64_t whole_ns;      /* and when all of it was there */
+    void *notes;            /* the handler's, in the arena: handed to `observe` */
     void *connection;       /* private */
 };
 
@@ -41,6 +47,23 @@ struct mr_http_response {
     struct mr_str location;   /* of a redirect, in the arena or static; size 0: none */
     bool is_stream;           /* of a suspended request: the body is what mr_http_stream_add adds */
     unsigned retry_after_s;   /* with a 503: value of Retry-After; 0: none */
+    struct mr_str server_timing; /* value of Server-Timing, as `location`; size 0: none */
+};
+
+/* A request and its answer, when both are over. Strings are valid during the call. */
+struct mr_http_exchange {
+    struct mr_str id;
+    struct mr_str method;              /* size 0: there was no head that could be read */
+    struct mr_str path;                /* as sent, without the query */
+    const struct mr_http_route *route; /* that handled it; NULL: none */
+    int status;        /* of the response; 0: the client left before there was one */
+    bool is_cut;       /* not all of the response was sent */
+    size_t n_received; /* bytes of the request's body */
+    size_t n_sent;     /* of the response's, with a stream's framing */
+    /* mr_clock_ns() at the first byte received, when the request was whole (0: never), when the
+     * response was there (0: never), and at the end. */
+    uint64_t first_ns, whole_ns, answered_ns, end_ns;
+    void *notes; /* the request's; NULL: none */
 };
 
 /* Answer a request. Runs on an I/O thread, many at once; must not block for long. A handler that
@@ -114,7 +137,10 @@ struct mr_http_options {
     const char *server_header; /* value of the Server header; NULL: none */
     const struct mr_http_route *routes;
     size_t n_routes;
-    void *ctx; /* passed to every handler */
+    /* Told of every exchange, on an I/O thread or the acceptor's; must not block. NULL: nobody is.
+     */
+    void (*observe)(void *ctx, const struct mr_http_exchange *exchange);
+    void *ctx; /* passed to every handler, and to observe */
 };
 
 /* Listen and serve. Copies the options, but not what they point to: strings and routes must outlive

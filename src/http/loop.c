@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -283,6 +284,9 @@ mr_status mr_http_loop_init(struct mr_http_loop *loop, const struct mr_http_opti
         .output_capacity = OUTPUT_BYTES,
         .stamp = {.server = options->server_header},
     };
+    /* Without it ids are those of the next start again: no reason not to serve. */
+    ssize_t n = getrandom(&loop->next_id, sizeof(loop->next_id), GRND_NONBLOCK);
+    (void)n;
     pthread_mutex_init(&loop->lock, NULL);
     loop->input = malloc(loop->input_capacity);
     loop->output = malloc(loop->output_capacity);

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "http/chunked.h"
+#include "http/exchange.h"
 #include "http/head.h"
 #include "http/http.h"
 #include "http/pending.h"
@@ -17,6 +18,7 @@
 #include "http/route.h"
 
 #define MR_HTTP_MAX_FREE_ARENAS 8
+#define MR_HTTP_MAX_ID 128
 
 typedef enum mr_http_phase {
     MR_HTTP_IDLE,   /* no byte of a request yet: until idle_timeout */
@@ -50,6 +52,8 @@ struct mr_http_connection {
     struct mr_http_head *request_head; /* of the same; in the arena, or the loop's scratch */
     struct mr_http_request request;    /* as its handler sees it */
     struct mr_http_pending *suspended; /* it is answered later; NULL: it is not, or was */
+    struct mr_http_exchange exchange;  /* under way while first_ns is not 0 */
+    char id[MR_HTTP_MAX_ID];
 
     /* phase BODY */
     struct mr_http_found found;
@@ -88,6 +92,7 @@ struct mr_http_loop {
     struct mr_http_head head;
     struct mr_error err;
 
+    uint64_t next_id;
     struct mr_http_stamp stamp;
     struct mr_arena *free_arenas[MR_HTTP_MAX_FREE_ARENAS];
     size_t n_free_arenas;

@@ -10,7 +10,7 @@ static bool keep_head(struct mr_http_connection *connection) {
     if (connection->request_head != scratch) return true;
     struct mr_http_head *head = mr_arena_alloc(connection->arena, sizeof(*head));
     char *text = mr_arena_alloc(connection->arena, scratch->text.size);
-    if (!head || !text) return false;
+    if (!head || !text || !mr_http_exchange_keep(connection)) return false;
     mr_http_head_copy(scratch, text, head);
     connection->request_head = head;
     connection->request.method = head->method;

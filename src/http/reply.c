@@ -140,6 +140,8 @@ size_t mr_http_reply_write(const struct mr_http_reply *reply, struct mr_http_sta
     if (reply->connection == MR_HTTP_CONNECTION_KEEP_ALIVE)
         MR_HTTP_PUT(&text, "Connection: keep-alive\r\n");
     if (reply->retry_after_s) put_number_field(&text, "Retry-After: ", reply->retry_after_s);
+    put_field(&text, "X-Request-Id: ", reply->request_id);
+    put_field(&text, "Server-Timing: ", reply->server_timing);
     if (mr_http_reply_has_body(reply->status)) put_framing(&text, reply);
     MR_HTTP_PUT(&text, "\r\n");
     return text.is_full ? 0 : text.size;

@@ -8,9 +8,6 @@
 
 #include "base/str.h"
 
-/* Room that a head takes beside Location, Allow, Content-Type and Server. */
-#define MR_HTTP_REPLY_BYTES 512
-
 typedef enum mr_http_connection_header {
     MR_HTTP_CONNECTION_NONE, /* HTTP/1.1 stays open without a word */
     MR_HTTP_CONNECTION_CLOSE,
@@ -26,11 +23,13 @@ typedef enum mr_http_framing {
 
 struct mr_http_reply {
     int status;
-    const char *content_type; /* NULL: none */
-    uint64_t content_length;  /* also of the body that an answer to HEAD leaves out */
-    struct mr_str location;   /* size 0: none */
-    struct mr_str allow;      /* size 0: none */
-    unsigned retry_after_s;   /* 0: none */
+    const char *content_type;    /* NULL: none */
+    uint64_t content_length;     /* also of the body that an answer to HEAD leaves out */
+    struct mr_str location;      /* size 0: none */
+    struct mr_str allow;         /* size 0: none */
+    unsigned retry_after_s;      /* 0: none */
+    struct mr_str request_id;    /* size 0: none */
+    struct mr_str server_timing; /* size 0: none */
     mr_http_framing framing;
     mr_http_connection_header connection;
 };

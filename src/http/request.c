@@ -121,7 +121,8 @@ static mr_http_step begin_body(struct mr_http_connection *connection) {
     char *copy = mr_arena_alloc(arena, loop->head.text.size);
     size_t capacity = loop->head.is_chunked ? FIRST_CHUNKED_BYTES
                                             : (size_t)loop->head.content_length;
-    if (!head || !copy || !reserve_body(connection, capacity)) {
+    if (!head || !copy || !reserve_body(connection, capacity) ||
+        !mr_http_exchange_keep(connection)) {
         (void)mr_arena_fail(arena, &loop->err);
         return mr_http_refuse(connection);
     }
@@ -151,6 +152,7 @@ static mr_http_step begin_request(struct mr_http_connection *connection, size_t 
     struct mr_str text = {loop->input + loop->at, size};
     connection->is_head = connection->is_keep_alive = connection->is_http_1_0 = false;
     if (mr_http_head_parse(text, head, &loop->err) != MR_OK) return mr_http_refuse(connection);
+    mr_http_exchange_identify(connection, head);
     connection->is_head = mr_str_is(head->method, "HEAD");
     connection->is_keep_alive = head->is_keep_alive;
     connection->is_http_1_0 = head->is_http_1_0;
@@ -189,7 +191,10 @@ static mr_http_step find_request(struct mr_http_connection *connection) {
     const char *data = loop->input + loop->at;
     size_t left = loop->end - loop->at;
     if (!left || (left == 1 && *data == '\r')) return MR_HTTP_STEP_WAIT;
-    if (connection->phase == MR_HTTP_IDLE) mr_http_loop_move(connection, MR_HTTP_HEAD);
+    if (connection->phase == MR_HTTP_IDLE) {
+        mr_http_loop_move(connection, MR_HTTP_HEAD);
+        mr_http_exchange_begin(connection);
+    }
     size_t size = mr_http_is_token_char(*data)
                       ? mr_http_head_size(data, left, &connection->scanned)
                       : left; /* TLS or noise: the parser says so now, not after a timeout */

@@ -12,6 +12,8 @@
 static mr_http_step finish(struct mr_http_connection *connection) {
     struct mr_http_loop *loop = connection->loop;
     if (connection->suspended) return mr_http_stream_on(connection);
+    connection->exchange.is_cut = false;
+    mr_http_exchange_end(connection);
     if (connection->arena) {
         mr_http_loop_give_arena(loop, connection->arena);
         connection->arena = NULL;
@@ -65,7 +67,7 @@ static bool keep_unsent(struct mr_http_connection *connection, struct mr_str hea
     if (!connection->arena) connection->arena = mr_http_loop_take_arena(loop);
     if (!connection->arena) return false;
     char *copy = mr_arena_strdup(connection->arena, head);
-    if (!copy) return false;
+    if (!copy || !mr_http_exchange_keep(connection)) return false;
     connection->unsent[0] = (struct mr_str){copy, head.size};
     connection->unsent[1] = body;
     mr_http_loop_move(connection, MR_HTTP_WRITE);
@@ -95,11 +97,21 @@ static mr_http_step send_response(struct mr_http_connection *connection, size_t 
     return keep_unsent(connection, head, body) ? MR_HTTP_STEP_NEXT : MR_HTTP_STEP_CLOSE;
 }
 
+static void note_response(struct mr_http_connection *connection,
+                          const struct mr_http_response *response, bool has_body) {
+    struct mr_http_exchange *exchange = &connection->exchange;
+    exchange->status = response->status;
+    exchange->answered_ns = mr_clock_ns();
+    exchange->n_sent = has_body ? response->body.size : 0;
+    exchange->is_cut = true; /* until all of it is out */
+}
+
 mr_http_step mr_http_respond(struct mr_http_connection *connection,
                              const struct mr_http_response *response, struct mr_str allow) {
     struct mr_http_loop *loop = connection->loop;
     bool has_body = !connection->is_head && mr_http_reply_has_body(response->status);
     bool is_stream = response->is_stream && connection->suspended;
+    note_response(connection, response, has_body && !is_stream);
     if (mr_http_loop_is_stopping(loop)) connection->is_closing = true;
     if (connection->is_closing || (is_stream && connection->is_http_1_0))
         connection->is_keep_alive = false;
@@ -108,7 +120,9 @@ mr_http_step mr_http_respond(struct mr_http_connection *connection,
                                   .content_length = response->body.size,
                                   .location = response->location,
                                   .allow = allow,
-                                  .retry_after_s = response->retry_after_s};
+                                  .retry_after_s = response->retry_after_s,
+                                  .request_id = connection->exchange.id,
+                                  .server_timing = response->server_timing};
     if (is_stream) {
         bool is_chunked = connection->suspended->is_chunked;
         reply.framing = is_chunked ? MR_HTTP_FRAMING_CHUNKED : MR_HTTP_FRAMING_CLOSE;
@@ -167,7 +181,10 @@ mr_http_step mr_http_stream_on(struct mr_http_connection *connection) {
         ssize_t n = mr_http_stream_send(pending);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return MR_HTTP_STEP_CLOSE;
-        if (n > 0) mr_http_spend(connection->loop, (size_t)n);
+        if (n > 0) {
+            mr_http_spend(connection->loop, (size_t)n);
+            connection->exchange.n_sent += (size_t)n;
+        }
         bool is_stuck = n < 0 && connection->phase == MR_HTTP_WRITE;
         if (!is_stuck) mr_http_loop_move(connection, MR_HTTP_WRITE);
         if (n < 0) return MR_HTTP_STEP_WAIT;

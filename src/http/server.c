@@ -47,7 +47,7 @@ static struct mr_http_loop *choose_loop(struct mr_http_server *server, unsigned 
 }
 
 /* Answered without reading: at worst the client sees a reset instead of the reason. */
-static void refuse(int fd) {
+static void refuse(const struct mr_http_server *server, int fd) {
     static const char body[] =
         "{\"error_code\": \"RESOURCE_EXHAUSTED\", \"message\": \"too many connections\"}";
     char answer[512];
@@ -59,6 +59,13 @@ static void refuse(int fd) {
     (void)sent;
     shutdown(fd, SHUT_WR);
     close(fd);
+    uint64_t now = mr_clock_ns();
+    const struct mr_http_exchange exchange = {.status = 503,
+                                              .n_sent = sizeof body - 1,
+                                              .first_ns = now,
+                                              .answered_ns = now,
+                                              .end_ns = now};
+    if (server->options.observe) server->options.observe(server->options.ctx, &exchange);
 }
 
 /* False: there is nothing to accept, or no room for it. */
@@ -78,7 +85,7 @@ static bool accept_one(struct mr_http_server *server, int listener) {
     unsigned n_connections;
     struct mr_http_loop *loop = choose_loop(server, &n_connections);
     if (n_connections >= server->options.max_connections) {
-        refuse(fd);
+        refuse(server, fd);
     } else {
         mr_http_loop_add(loop, fd);
     }

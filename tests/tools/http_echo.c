@@ -1,13 +1,16 @@
 /* An HTTP server with handlers that need no model: what its tests prove is about src/http alone.
  *
- * Arguments are name=number (see `read_setting`) or host=NAME. It prints "port N"
- * when it listens, and stops at SIGTERM. Requests that are answered later are jobs of one thread.
+ * Arguments are name=number (see `read_setting`), host=NAME or observe=FILE, to which a line of
+ * JSON is written for each exchange. It prints "port N" when it listens, and stops at SIGTERM.
+ * Requests that are answered later are jobs of one thread.
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "http/http.h"
@@ -43,6 +46,7 @@ static void inspect(void *ctx, struct mr_http_request *request, struct mr_http_r
                   MR_STR_ARGS(request->path), request->body_size, MR_STR_ARGS(probe));
     response->content_type = "text/plain";
     response->body = mr_buf_str(&text);
+    request->notes = mr_arena_strdup(request->arena, probe);
 }
 
 /* Takes the milliseconds that the body says. */
@@ -348,10 +352,28 @@ static const struct mr_http_route routes[] = {
     {"GET", "/counters", counters},
 };
 
+/* One write a line: several threads may observe. */
+static void observe(void *ctx, const struct mr_http_exchange *e) {
+    char line[1024];
+    int size = snprintf(
+        line, sizeof line,
+        "{\"id\": \"%.*s\", \"method\": \"%.*s\", \"path\": \"%.*s\", \"route\": \"%s\", "
+        "\"status\": %d, \"is_cut\": %d, \"received\": %zu, \"sent\": %zu, "
+        "\"first\": %llu, \"whole\": %llu, \"answered\": %llu, \"end\": %llu, "
+        "\"notes\": \"%s\"}\n",
+        MR_STR_ARGS(e->id), MR_STR_ARGS(e->method), MR_STR_ARGS(e->path),
+        e->route ? e->route->path : "", e->status, e->is_cut, e->n_received, e->n_sent,
+        (unsigned long long)e->first_ns, (unsigned long long)e->whole_ns,
+        (unsigned long long)e->answered_ns, (unsigned long long)e->end_ns,
+        e->notes ? (const char *)e->notes : "");
+    ssize_t n = write(*(const int *)ctx, line, (size_t)size);
+    (void)n;
+}
+
 struct settings {
     unsigned long port, max_body, max_header, max_request, per_body_byte, read_ms, idle_ms;
     unsigned long drain_ms, connections, threads;
-    const char *host;
+    const char *host, *observe;
 };
 
 static bool read_setting(const char *argument, struct settings *settings) {
@@ -370,6 +392,10 @@ static bool read_setting(const char *argument, struct settings *settings) {
                    {"threads=", &settings->threads}};
     if (strncmp(argument, "host=", 5) == 0) {
         settings->host = argument + 5;
+        return true;
+    }
+    if (strncmp(argument, "observe=", 8) == 0) {
+        settings->observe = argument + 8;
         return true;
     }
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
@@ -395,7 +421,11 @@ int main(int argc, char **argv) {
         fprintf(stderr, "unknown argument %s\n", argv[i]);
         return 2;
     }
+    int observed = settings.observe ? open(settings.observe, O_WRONLY | O_APPEND | O_CREAT, 0600)
+                                    : -1;
     const struct mr_http_options options = {.host = settings.host,
+                                            .observe = settings.observe ? observe : NULL,
+                                            .ctx = &observed,
                                             .port = (uint16_t)settings.port,
                                             .n_threads = (unsigned)settings.threads,
                                             .max_body_bytes = settings.max_body,

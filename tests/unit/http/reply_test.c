@@ -63,6 +63,16 @@ static void test_streams(void **state) {
                  0, "HTTP/1.1 204 No Content\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n");
 }
 
+static void test_request_id(void **state) {
+    (void)state;
+    assert_reply(&(struct mr_http_reply){.status = 204,
+                                         .request_id = mr_str_from("a-1"),
+                                         .server_timing = mr_str_from("read;dur=0.1")},
+                 NULL, 0,
+                 "HTTP/1.1 204 No Content\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
+                 "X-Request-Id: a-1\r\nServer-Timing: read;dur=0.1\r\n\r\n");
+}
+
 static void test_retry_after(void **state) {
     (void)state;
     assert_reply(&(struct mr_http_reply){.status = 503, .retry_after_s = 120}, NULL, 0,
@@ -132,7 +142,8 @@ int main(void) {
         cmocka_unit_test(test_plain),         cmocka_unit_test(test_every_field),
         cmocka_unit_test(test_no_body),       cmocka_unit_test(test_no_splitting),
         cmocka_unit_test(test_date_moves_on), cmocka_unit_test(test_small_rooms),
-        cmocka_unit_test(test_streams),       cmocka_unit_test(test_retry_after),
+        cmocka_unit_test(test_streams),       cmocka_unit_test(test_request_id),
+        cmocka_unit_test(test_retry_after),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
