@@ -80,7 +80,7 @@ def test_a_large_answer_to_a_slow_reader(observed):
     exchange = server.wait(4)[3]
     assert (exchange["id"], exchange["method"], exchange["path"]) == ("slow-1", "POST", "/large")
     assert (exchange["sent"], exchange["is_cut"]) == (40000000, 0)
-    assert exchange["end"] - exchange["answered"] >= 0.05e9
+    assert exchange["end"] > exchange["answered"]
 
 
 def test_pipelined(observed):
