@@ -1,9 +1,9 @@
-#include "engine/tree/ensemble.h"
+#include "engine/tree/forest_int.h"
 
 struct walk {
     const struct mr_tree_ensemble *ensemble;
-    size_t tree; /* number of the tree, for messages */
-    uint8_t *is_seen;
+    size_t tree;      /* number of the tree, for messages */
+    uint8_t *is_seen; /* of the tree's nodes */
     uint32_t *stack;
     struct mr_error *err;
 };
@@ -51,7 +51,6 @@ static mr_status check_split(const struct walk *walk, uint32_t i, const struct m
 
 static mr_status check_tree(const struct walk *walk) {
     const struct mr_tree *tree = &walk->ensemble->trees[walk->tree];
-    memset(walk->is_seen, 0, tree->n_nodes);
     walk->is_seen[0] = 1;
     walk->stack[0] = 0;
     for (size_t n = 1; n > 0;) {
@@ -66,13 +65,13 @@ static mr_status check_tree(const struct walk *walk) {
                            walk->tree, i);
         }
         MR_TRY(check_split(walk, i, node));
-        walk->stack[n++] = (uint32_t)node->left;
         walk->stack[n++] = (uint32_t)node->right;
+        walk->stack[n++] = (uint32_t)node->left;
     }
     return MR_OK;
 }
 
-static mr_status check_sizes(const struct mr_tree_ensemble *ensemble, uint32_t *largest,
+static mr_status check_sizes(const struct mr_tree_ensemble *ensemble, size_t *n_nodes,
                              struct mr_error *err) {
     if (ensemble->n_outputs < 1 || ensemble->n_outputs > MR_TREE_MAX_OUTPUTS) {
         return mr_fail(err, MR_E_UNSUPPORTED, "trees with %u outputs are not evaluated, at most %u",
@@ -82,7 +81,6 @@ static mr_status check_sizes(const struct mr_tree_ensemble *ensemble, uint32_t *
         return mr_fail(err, MR_E_UNSUPPORTED, "trees of %u features are not evaluated, at most %u",
                        ensemble->n_features, MR_TREE_MAX_FEATURES);
     }
-    size_t n_nodes = 0;
     for (size_t t = 0; t < ensemble->n_trees; t++) {
         const struct mr_tree *tree = &ensemble->trees[t];
         if (tree->n_nodes < 1 || tree->n_nodes > INT32_MAX) {
@@ -92,22 +90,34 @@ static mr_status check_sizes(const struct mr_tree_ensemble *ensemble, uint32_t *
             return mr_fail(err, MR_E_FORMAT, "tree %zu adds to output %u, but there are %u", t,
                            tree->output, ensemble->n_outputs);
         }
-        n_nodes += tree->n_nodes;
-        if (tree->n_nodes > *largest) *largest = tree->n_nodes;
+        *n_nodes += tree->n_nodes;
     }
-    if (n_nodes <= MR_TREE_MAX_NODES) return MR_OK;
-    return mr_fail(err, MR_E_UNSUPPORTED, "%zu nodes are not evaluated, at most %zu", n_nodes,
+    if (*n_nodes <= MR_TREE_MAX_NODES) return MR_OK;
+    return mr_fail(err, MR_E_UNSUPPORTED, "%zu nodes are not evaluated, at most %zu", *n_nodes,
                    MR_TREE_MAX_NODES);
+}
+
+mr_status mr_tree_ensemble_check(const struct mr_tree_ensemble *ensemble, struct mr_arena *scratch,
+                                 uint8_t **is_reachable, struct mr_error *err) {
+    size_t n_nodes = 0;
+    MR_TRY(check_sizes(ensemble, &n_nodes, err));
+    uint32_t largest = 1;
+    for (size_t t = 0; t < ensemble->n_trees; t++) {
+        if (ensemble->trees[t].n_nodes > largest) largest = ensemble->trees[t].n_nodes;
+    }
+    struct walk walk = {.ensemble = ensemble, .err = err};
+    walk.is_seen = *is_reachable = mr_arena_zalloc(scratch, n_nodes);
+    walk.stack = mr_arena_array(scratch, largest, sizeof(*walk.stack));
+    if (!walk.is_seen || !walk.stack) return mr_arena_fail(scratch, err);
+    for (; walk.tree < ensemble->n_trees; walk.tree++) {
+        MR_TRY(check_tree(&walk));
+        walk.is_seen += ensemble->trees[walk.tree].n_nodes;
+    }
+    return MR_OK;
 }
 
 mr_status mr_tree_ensemble_validate(const struct mr_tree_ensemble *ensemble,
                                     struct mr_arena *scratch, struct mr_error *err) {
-    uint32_t largest = 1;
-    MR_TRY(check_sizes(ensemble, &largest, err));
-    struct walk walk = {.ensemble = ensemble, .err = err};
-    walk.is_seen = mr_arena_alloc(scratch, largest);
-    walk.stack = mr_arena_array(scratch, largest, sizeof(*walk.stack));
-    if (!walk.is_seen || !walk.stack) return mr_arena_fail(scratch, err);
-    for (; walk.tree < ensemble->n_trees; walk.tree++) MR_TRY(check_tree(&walk));
-    return MR_OK;
+    uint8_t *is_reachable;
+    return mr_tree_ensemble_check(ensemble, scratch, &is_reachable, err);
 }

@@ -6,110 +6,119 @@
 
 /* Building ---------------------------------------------------------------------------------- */
 
-struct builder {
-    const struct mr_tree_ensemble *ensemble;
-    struct mr_arena *arena, *scratch;
-    struct mr_error *err;
-    struct mr_tree_forest *forest;
-};
-
-/* Appends a tree, level by level, so that the children of a node are neighbours. */
-static void flatten_tree(const struct mr_tree *tree, struct mr_tree_flat *flat, uint32_t *depth) {
-    size_t level_end = flat->n_nodes + 1;
-    size_t i = flat->n_nodes;
-    flat->nodes[flat->n_nodes++].source = &tree->nodes[0];
-    *depth = 0;
-    for (; i < flat->n_nodes; i++) {
-        if (i == level_end) {
-            level_end = flat->n_nodes;
-            ++*depth;
+/* Numbers all nodes and counts splits and leaves. */
+static mr_status count(struct mr_tree_build *b) {
+    const struct mr_tree_ensemble *ensemble = b->ensemble;
+    struct mr_tree_shape *shape = &b->forest->shape;
+    size_t *first_nodes = mr_arena_array(b->scratch, ensemble->n_trees, sizeof(*first_nodes));
+    b->n_leaves = mr_arena_array(b->scratch, ensemble->n_trees, sizeof(*b->n_leaves));
+    if (!first_nodes || !b->n_leaves) return mr_arena_fail(b->scratch, b->err);
+    size_t number = 0;
+    for (size_t t = 0; t < ensemble->n_trees; t++) {
+        const struct mr_tree *tree = &ensemble->trees[t];
+        uint32_t n_leaves = 0;
+        for (uint32_t i = 0; i < tree->n_nodes; i++) {
+            n_leaves += b->is_reachable[number + i] && tree->nodes[i].kind == MR_TREE_LEAF;
         }
-        const struct mr_tree_node *source = flat->nodes[i].source;
-        if (source->kind == MR_TREE_LEAF) continue;
-        flat->nodes[i].child = (uint32_t)flat->n_nodes;
-        flat->nodes[flat->n_nodes++].source = &tree->nodes[source->left];
-        flat->nodes[flat->n_nodes++].source = &tree->nodes[source->right];
+        first_nodes[t] = number;
+        number += tree->n_nodes;
+        b->n_leaves[t] = n_leaves;
+        if (n_leaves > b->most_leaves) b->most_leaves = n_leaves;
+        shape->n_leaves += n_leaves;
+        shape->n_splits += n_leaves - 1; /* every split has two children */
+    }
+    b->first_nodes = first_nodes;
+    b->codes = mr_arena_array(b->scratch, number, sizeof(*b->codes));
+    return b->codes ? MR_OK : mr_arena_fail(b->scratch, b->err);
+}
+
+static void put_value(void *values, bool is_double, size_t i, double value) {
+    if (is_double) {
+        ((double *)values)[i] = value;
+    } else {
+        ((float *)values)[i] = (float)value;
     }
 }
 
-static mr_status flatten(struct builder *b, struct mr_tree_flat *out) {
-    const struct mr_tree_ensemble *ensemble = b->ensemble;
-    size_t n_nodes = 0;
-    for (size_t t = 0; t < ensemble->n_trees; t++) n_nodes += ensemble->trees[t].n_nodes;
-    out->nodes = mr_arena_array(b->scratch, n_nodes, sizeof(*out->nodes));
-    uint32_t *roots = mr_arena_array(b->scratch, ensemble->n_trees + 1, sizeof(*roots));
-    uint32_t *depths = mr_arena_array(b->scratch, ensemble->n_trees, sizeof(*depths));
-    if (!out->nodes || !roots || !depths) return mr_arena_fail(b->scratch, b->err);
-    out->n_nodes = 0;
-    for (size_t t = 0; t < ensemble->n_trees; t++) {
-        roots[t] = (uint32_t)out->n_nodes;
-        flatten_tree(&ensemble->trees[t], out, &depths[t]);
+void *mr_tree_new_values(const struct mr_tree_build *b, size_t n) {
+    return mr_arena_array(b->arena, n,
+                          b->ensemble->has_double_sums ? sizeof(double) : sizeof(float));
+}
+
+void mr_tree_copy_leaf(const struct mr_tree_build *b, const struct mr_tree_node *leaf, void *values,
+                       size_t at) {
+    uint32_t width = b->forest->width;
+    for (uint32_t k = 0; k < width; k++) {
+        put_value(values, b->ensemble->has_double_sums, at * width + k,
+                  b->ensemble->values[leaf->index + k]);
     }
-    roots[ensemble->n_trees] = (uint32_t)out->n_nodes;
-    out->roots = roots;
-    out->depths = depths;
+}
+
+static mr_status copy_base(struct mr_tree_build *b) {
+    void *base = mr_tree_new_values(b, b->ensemble->n_outputs);
+    if (!base) return mr_arena_fail(b->arena, b->err);
+    for (size_t k = 0; k < b->ensemble->n_outputs; k++) {
+        put_value(base, b->ensemble->has_double_sums, k, b->ensemble->base[k]);
+    }
+    b->forest->base = base;
     return MR_OK;
 }
 
-/* A copy in the type of the sums. */
-static mr_status copy_values(struct builder *b, const double *from, size_t n, const void **out) {
-    if (b->ensemble->has_double_sums) {
-        double *to = mr_arena_array(b->arena, n, sizeof(*to));
-        if (!to) return mr_arena_fail(b->arena, b->err);
-        if (n) memcpy(to, from, n * sizeof(*to));
-        *out = to;
+/* The first that the processor supports, or the one that is asked for. */
+static mr_status choose_kernel(struct mr_tree_build *b) {
+    static const struct mr_tree_kernel *const kernels[] = {&mr_tree_avx512, &mr_tree_avx2,
+                                                           &mr_tree_scalar};
+    const char *forced = getenv("MLRACE_TREE_KERNEL");
+    const char *problem = "the kernels are scalar, avx2 and avx512";
+    for (size_t i = 0; i < sizeof(kernels) / sizeof(*kernels); i++) {
+        if (forced && strcmp(forced, kernels[i]->name) != 0) continue;
+        if (!kernels[i]->is_supported()) {
+            problem = "this processor lacks its instructions";
+            continue;
+        }
+        b->forest->kernel = kernels[i];
+        b->forest->shape.kernel = kernels[i]->name;
         return MR_OK;
     }
-    float *to = mr_arena_array(b->arena, n, sizeof(*to));
-    if (!to) return mr_arena_fail(b->arena, b->err);
-    for (size_t i = 0; i < n; i++) to[i] = (float)from[i];
-    *out = to;
-    return MR_OK;
+    return mr_fail(b->err, MR_E_UNSUPPORTED, "MLRACE_TREE_KERNEL is \"%.100s\": %s",
+                   forced ? forced : "", problem);
 }
 
-static mr_status choose_kernel(struct builder *b) {
-    const char *forced = getenv("MLRACE_TREE_KERNEL");
-    if (forced && strcmp(forced, "scalar") != 0) {
-        return mr_fail(b->err, MR_E_UNSUPPORTED, "MLRACE_TREE_KERNEL is \"%.100s\": no such kernel",
-                       forced);
-    }
-    b->forest->shape.kernel = "scalar";
-    return MR_OK;
+/* Walks serve where sweeps cannot. */
+static mr_status build_layouts(struct mr_tree_build *b) {
+    const struct mr_tree_forest *forest = b->forest;
+    bool is_swept = forest->kernel->sweep_rows && b->most_leaves <= MR_TREE_SWEEP_LEAVES &&
+                    forest->ranking.n_narrow <= MR_TREE_SWEEP_SLOTS;
+    bool has_rows = is_swept && mr_tree_sweep_fits_rows(b);
+    if (is_swept) MR_TRY(mr_tree_sweep_build(b, has_rows));
+    return has_rows ? MR_OK : mr_tree_walk_build(b);
 }
 
-static mr_status build(struct builder *b) {
+static mr_status build(struct mr_tree_build *b) {
     const struct mr_tree_ensemble *ensemble = b->ensemble;
     struct mr_tree_forest *forest = b->forest;
-    struct mr_tree_flat flat;
-    MR_TRY(mr_tree_ensemble_validate(ensemble, b->scratch, b->err));
-    MR_TRY(choose_kernel(b));
-    MR_TRY(flatten(b, &flat));
+    MR_TRY(mr_tree_ensemble_check(ensemble, b->scratch, &b->is_reachable, b->err));
     forest->shape.has_double_inputs = ensemble->has_double_inputs;
     forest->shape.has_double_sums = ensemble->has_double_sums;
     forest->shape.n_trees = ensemble->n_trees;
     forest->shape.n_outputs = ensemble->n_outputs;
-    for (size_t i = 0; i < flat.n_nodes; i++) {
-        bool is_leaf = flat.nodes[i].source->kind == MR_TREE_LEAF;
-        forest->shape.n_leaves += is_leaf;
-        forest->shape.n_splits += !is_leaf;
-    }
-    forest->has_vector_leaves = ensemble->has_vector_leaves;
-    MR_TRY(copy_values(b, ensemble->base, ensemble->n_outputs, &forest->base));
-    MR_TRY(copy_values(b, ensemble->values, ensemble->n_values, &forest->values));
-    MR_TRY(mr_tree_ranking_build(ensemble, &flat, b->arena, b->scratch, &forest->shape,
-                                 &forest->ranking, b->err));
-    return mr_tree_walk_build(ensemble, &flat, &forest->ranking, b->arena, &forest->walk, b->err);
+    forest->width = ensemble->has_vector_leaves ? ensemble->n_outputs : 1;
+    MR_TRY(choose_kernel(b));
+    MR_TRY(count(b));
+    MR_TRY(copy_base(b));
+    MR_TRY(mr_tree_ranking_build(b));
+    return build_layouts(b);
 }
 
 mr_status mr_tree_forest_build(const struct mr_tree_ensemble *ensemble, bool has_ranges,
                                struct mr_arena *arena, struct mr_arena *scratch,
                                const struct mr_tree_forest **out, struct mr_error *err) {
-    (void)has_ranges;
+    (void)has_ranges; /* all layouts can */
     struct mr_tree_forest *forest = mr_arena_zalloc(arena, sizeof(*forest));
     if (!forest) return mr_arena_fail(arena, err);
-    struct builder builder = {
+    struct mr_tree_build b = {
         .ensemble = ensemble, .arena = arena, .scratch = scratch, .err = err, .forest = forest};
-    MR_TRY(build(&builder));
+    MR_TRY(build(&b));
     *out = forest;
     return MR_OK;
 }
@@ -118,6 +127,11 @@ mr_status mr_tree_forest_build(const struct mr_tree_ensemble *ensemble, bool has
 
 const struct mr_tree_shape *mr_tree_forest_shape(const struct mr_tree_forest *forest) {
     return &forest->shape;
+}
+
+/* Whether scratches of that stride are for sweeps; else for walks. */
+static bool is_swept(const struct mr_tree_forest *forest, size_t stride) {
+    return stride == 1 ? forest->sweep.rows != NULL : forest->sweep.trees != NULL;
 }
 
 mr_status mr_tree_scratch_new(const struct mr_tree_forest *forest, size_t n_rows,
@@ -130,8 +144,19 @@ mr_status mr_tree_scratch_new(const struct mr_tree_forest *forest, size_t n_rows
     out->stride = stride;
     out->x = mr_arena_array(arena, shape->n_columns * stride, input_bytes);
     out->sums = mr_arena_array(arena, shape->n_outputs * stride, sum_bytes);
-    out->ranks = mr_arena_array(arena, (size_t)forest->ranking.n_wide * stride, sizeof(uint16_t));
-    return out->x && out->sums && out->ranks ? MR_OK : mr_arena_fail(arena, err);
+    if (is_swept(forest, stride)) {
+        size_t n_read = stride == 1 ? forest->kernel->max_row_slots : 0;
+        size_t n_bytes = forest->ranking.n_narrow * stride;
+        out->ranks = mr_arena_alloc(arena, n_bytes > n_read ? n_bytes : n_read);
+        out->leaves = NULL;
+        return out->x && out->sums && out->ranks ? MR_OK : mr_arena_fail(arena, err);
+    }
+    uint16_t *ranks = mr_arena_array(arena, forest->ranking.n_wide * stride + 1, sizeof(*ranks));
+    out->ranks = ranks;
+    out->leaves = mr_arena_array(arena, MR_TREE_WALK_LEAVES, sizeof(*out->leaves));
+    if (!out->x || !out->sums || !ranks || !out->leaves) return mr_arena_fail(arena, err);
+    ranks[0] = 0; /* trees without splits read a rank, too */
+    return MR_OK;
 }
 
 /* Sums begin with the base. */
@@ -151,9 +176,19 @@ static void start_sums(const struct mr_tree_forest *forest, struct mr_tree_scrat
 
 void mr_tree_forest_sum_range(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
                               size_t n_rows, size_t first, size_t end) {
+    const struct mr_tree_kernel *kernel = forest->kernel;
     start_sums(forest, scratch, n_rows);
-    mr_tree_rank_wide(forest, scratch, n_rows, scratch->ranks);
-    mr_tree_walk_sum(forest, scratch, n_rows, scratch->ranks, first, end);
+    if (!is_swept(forest, scratch->stride)) {
+        kernel->rank_wide(forest, scratch, n_rows, scratch->ranks);
+        mr_tree_walk_sum(forest, scratch, n_rows, first, end);
+        return;
+    }
+    kernel->rank_narrow(forest, scratch, n_rows, scratch->ranks);
+    if (scratch->stride == 1) {
+        kernel->sweep_row(forest, scratch, first, end);
+    } else {
+        kernel->sweep_rows(forest, scratch, n_rows, first, end);
+    }
 }
 
 void mr_tree_forest_sum(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,

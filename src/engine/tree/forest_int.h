@@ -1,4 +1,4 @@
-/* Inside of a forest.
+/* Inside of a forest. docs/internals/tree-kernels.md tells why it is as it is.
  *
  * Ranks. The thresholds that all nodes compare one feature with are sorted into a table, in the
  * form "x <= t" (x < t is x <= the next number below t). A value's rank is how many of them it is
@@ -8,11 +8,15 @@
  * those with the greatest rank go right everywhere. A table that nodes of both directions use has
  * its ranks written twice, into a slot for each direction. A split by categories has a slot of its
  * own, with rank 0 for left and 1 for right. So every split is: right when rank[slot] > limit.
- *   Slots come in two widths. A table with more thresholds than fit has several slots, each with
- * the ranks of its own stretch of the table, clamped to 0 and the greatest.
+ *   Slots come in two widths, narrow ones of a byte and wide ones of two. A table with more
+ * thresholds than fit has several slots, each with the ranks of its own stretch of the table,
+ * clamped to 0 and the greatest.
  *
- * Layouts. Consecutive trees with one layout are a run:
- *   walk      nodes of 8 bytes, wide ranks; any tree */
+ * Layouts of trees:
+ *   walk   wide ranks; any tree. Paths are followed from split to split.
+ *   sweep  narrow ranks; trees of at most MR_TREE_SWEEP_LEAVES leaves. All splits are compared, for
+ *          many rows or many trees side by side in the bytes of a register.
+ * A forest has one of them, or both where single rows and blocks want different ones. */
 #ifndef MR_ENGINE_TREE_FOREST_INT_H
 #define MR_ENGINE_TREE_FOREST_INT_H
 
@@ -20,20 +24,29 @@
 
 /* Ranks ------------------------------------------------------------------------------------- */
 
-/* Thresholds that fit one slot, and the greatest rank. */
+/* Thresholds that fit one slot; also the greatest rank. */
+#define MR_TREE_NARROW_RANKS ((uint32_t)UINT8_MAX)
 #define MR_TREE_WIDE_RANKS ((uint32_t)UINT16_MAX)
 
 #define MR_TREE_NO_SLOT UINT32_MAX
+
+/* Items of a level of a table that one step of a search goes through. */
+#define MR_TREE_FAN ((size_t)16)
+#define MR_TREE_MAX_LEVELS 8
 
 /* Thresholds of one feature, for one meaning of missing. */
 struct mr_tree_table {
     uint32_t column; /* index into the shape's columns */
     uint8_t missing; /* mr_tree_missing */
     uint32_t n;
-    /* float or double, ascending; one that nothing is less than or equal to is NaN, in front. */
-    const void *thresholds;
+    /* Float or double. levels[0]: the thresholds, ascending; one that nothing is less than or equal
+     * to is NaN, in front. levels[i + 1]: every MR_TREE_FAN-th of levels[i], from the
+     * MR_TREE_FAN-th on; the last level has MR_TREE_FAN items. Each is filled up with infinities,
+     * one at least, to a multiple of MR_TREE_FAN. */
+    uint32_t n_levels;
+    const void *levels[MR_TREE_MAX_LEVELS];
     /* First slot for nodes whose default is left [0] and right [1]. */
-    uint32_t wide[2];
+    uint32_t narrow[2], wide[2];
 };
 
 /* Splits by one set of categories with one default direction. */
@@ -41,86 +54,193 @@ struct mr_tree_choice {
     uint32_t column;
     struct mr_tree_set set;
     bool is_default_left;
-    uint32_t wide; /* slot */
+    uint32_t narrow, wide; /* slots */
 };
 
 struct mr_tree_ranking {
     size_t n_tables, n_choices;
     const struct mr_tree_table *tables;
     const struct mr_tree_choice *choices;
-    uint32_t n_wide; /* slots */
+    uint32_t n_narrow, n_wide; /* slots */
 };
 
-/* Layouts ----------------------------------------------------------------------------------- */
+/* Walks ------------------------------------------------------------------------------------- */
 
-/* Children are neighbours: the next node is child + (rank[slot] > limit). A leaf is its own child
- * and has a limit that no rank exceeds. */
+/* Where a path goes from a split: on to a split of the tree, or, MR_TREE_WALK_LEAF and above, to a
+ * leaf. Splits that follow each other often share a cache line. */
 struct mr_tree_walk_node {
-    uint32_t child;
-    uint16_t slot;
-    uint16_t limit;
+    uint16_t slot, limit;
+    uint16_t next[2]; /* left, right */
 };
+
+/* The same for forests with trees that have more splits. */
+struct mr_tree_walk_large_node {
+    uint16_t slot, limit;
+    uint32_t next[2];
+};
+
+/* Leaves that walks find before they add them: more than MR_TREE_BLOCK_ROWS. */
+#define MR_TREE_WALK_LEAVES ((size_t)512)
+
+#define MR_TREE_WALK_LEAF ((uint32_t)1 << 15)
+#define MR_TREE_WALK_LARGE_LEAF ((uint32_t)1 << 31)
 
 struct mr_tree_walk_tree {
-    uint32_t root;
-    uint32_t depth; /* steps from the root to the lowest leaf */
+    size_t first_node; /* the root; a tree without splits has one whose ways end at its leaf */
+    size_t first_leaf;
     uint32_t output;
 };
 
 struct mr_tree_walk {
-    const struct mr_tree_walk_node *nodes;
-    const uint32_t *leaves; /* of each node: its first value; unused for splits */
-    const struct mr_tree_walk_tree *trees;
+    const struct mr_tree_walk_tree *trees;       /* NULL: not built */
+    const struct mr_tree_walk_node *nodes;       /* NULL: there are large ones */
+    const struct mr_tree_walk_large_node *large; /* or NULL */
+    const void *values;                          /* float or double as the sums */
 };
+
+/* Sweeps ------------------------------------------------------------------------------------ */
+
+/* Leaves of a tree are numbered from left to right. Between leaf v and the next one is split v, the
+ * lowest above both. When it leads to the right, the row is in none of the leaves `first` .. v,
+ * those left of the split; what other splits say of them does not matter. A row's leaf is the first
+ * that no split excludes. Going through the splits from left to right finds it: leaf = 0;  for each
+ * v:  if (rank[slot] > limit && leaf >= first) leaf = v + 1 QuickScorer (Lucchese and others, 2015)
+ * excludes leaves in the same way, in sets of bits. */
+#define MR_TREE_SWEEP_LEAVES ((uint32_t)256)
+
+/* Narrow slots that blocks are swept with, at most: more would not stay in the cache. */
+#define MR_TREE_SWEEP_SLOTS ((uint32_t)1024)
+
+/* Trees side by side where one row is evaluated. */
+#define MR_TREE_SWEEP_TREES ((size_t)64)
+
+struct mr_tree_sweep_split {
+    uint16_t slot;
+    uint8_t limit, first;
+};
+
+struct mr_tree_sweep_tree {
+    size_t first_split, first_leaf;
+    uint32_t n_splits, output;
+};
+
+struct mr_tree_sweep {
+    const struct mr_tree_sweep_tree *trees;   /* NULL: not built */
+    const struct mr_tree_sweep_split *splits; /* for blocks of rows */
+    /* Leaves of each tree from left to right; MR_TREE_SWEEP_PADDING more are readable. */
+    const void *values;
+    /* For single rows, NULL when those walk: trees are in groups of MR_TREE_SWEEP_TREES, the last
+     * filled up with trees of one leaf. A group has for each v three registers: slots, limits and
+     * `first`s of its trees. Splits that a tree lacks never lead right. */
+    const uint8_t *rows;
+    const size_t *row_starts; /* n_groups + 1: offsets in rows */
+};
+
+#define MR_TREE_SWEEP_PADDING ((size_t)64)
+
+/* Forest ------------------------------------------------------------------------------------ */
 
 struct mr_tree_forest {
     struct mr_tree_shape shape;
-    bool has_vector_leaves;
-    const void *base;   /* n_outputs, float or double as the sums */
-    const void *values; /* of leaves, float or double as the sums */
+    const struct mr_tree_kernel *kernel;
+    uint32_t width;   /* values of a leaf: 1, or n_outputs for vectors */
+    const void *base; /* n_outputs, float or double as the sums */
     struct mr_tree_ranking ranking;
     struct mr_tree_walk walk;
+    struct mr_tree_sweep sweep;
 };
+
+/* What a processor's instructions evaluate. */
+struct mr_tree_kernel {
+    const char *name;
+    bool (*is_supported)(void);
+    /* Rank n_rows rows. Narrow: slot s of row r at ranks[s * scratch->stride + r], and with a
+     * stride of MR_TREE_BLOCK_ROWS whatever for the rows behind n_rows. Wide: at ranks[r * n_wide +
+     * s]. */
+    void (*rank_narrow)(const struct mr_tree_forest *forest, const struct mr_tree_scratch *scratch,
+                        size_t n_rows, uint8_t *ranks);
+    void (*rank_wide)(const struct mr_tree_forest *forest, const struct mr_tree_scratch *scratch,
+                      size_t n_rows, uint16_t *ranks);
+    /* Add the leaves of trees first .. end to the sums of a block. NULL: the kernel only walks. */
+    void (*sweep_rows)(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
+                       size_t n_rows, size_t first, size_t end);
+    /* The same for one row, with stride 1 and at most max_row_slots slots, of which as many are
+     * readable. 0: single rows walk. */
+    void (*sweep_row)(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
+                      size_t first, size_t end);
+    uint32_t max_row_slots;
+};
+
+extern const struct mr_tree_kernel mr_tree_scalar, mr_tree_avx2, mr_tree_avx512;
 
 /* Building ---------------------------------------------------------------------------------- */
 
-/* A node on its way into a layout. Trees one after the other, each in breadth-first order. */
-struct mr_tree_flat_node {
-    const struct mr_tree_node *source;
-    uint32_t child; /* splits: its left child among the flat nodes; the right one follows */
-    uint32_t table; /* splits: number of its table, or of its choice */
-    uint32_t rank;  /* splits: limit among all thresholds of the table */
+/* What the layouts are built from. Nodes of all trees are numbered one tree after the other. */
+struct mr_tree_build {
+    const struct mr_tree_ensemble *ensemble;
+    struct mr_arena *arena, *scratch; /* the forest's; temporary data */
+    struct mr_error *err;
+    struct mr_tree_forest *forest;
+    const size_t *first_nodes; /* n_trees: number of the root of each tree */
+    size_t n_nodes;            /* of all trees */
+    uint8_t *is_reachable;     /* of each node: whether a path leads there */
+    uint32_t *codes;           /* of each split: its rank in its table, or its choice */
+    uint32_t *n_leaves;        /* of each tree */
+    uint32_t most_leaves;      /* of a tree */
+    uint32_t (*table_of)[MR_TREE_MISSING_NONE + 1]; /* of each column and meaning of missing */
+    uint32_t *column_of;                            /* of each feature */
 };
 
-struct mr_tree_flat {
-    size_t n_nodes;
-    struct mr_tree_flat_node *nodes;
-    const uint32_t *roots;  /* n_trees + 1: first node of each tree, then n_nodes */
-    const uint32_t *depths; /* n_trees */
-};
+/* As mr_tree_ensemble_validate.
+ * is_reachable  set to an array in scratch: of each node of all trees, one tree after the other,
+ *               whether a path from the root leads there. Nodes where none does are unchecked. */
+MR_MUST_CHECK mr_status mr_tree_ensemble_check(const struct mr_tree_ensemble *ensemble,
+                                               struct mr_arena *scratch, uint8_t **is_reachable,
+                                               struct mr_error *err);
 
-/* Make the tables and choices that the splits need, and fill table and rank of each.
- * columns, n_columns  set, in the arena
+/* Make the tables and choices that the splits need. Sets the ranking and the columns of the forest,
+ * and the codes of the build.
  * returns  MR_OK; MR_E_UNSUPPORTED for too many slots; MR_E_TOO_LARGE, MR_E_NO_MEMORY */
-MR_MUST_CHECK mr_status mr_tree_ranking_build(const struct mr_tree_ensemble *ensemble,
-                                              struct mr_tree_flat *flat, struct mr_arena *arena,
-                                              struct mr_arena *scratch, struct mr_tree_shape *shape,
-                                              struct mr_tree_ranking *out, struct mr_error *err);
+MR_MUST_CHECK mr_status mr_tree_ranking_build(struct mr_tree_build *b);
 
-MR_MUST_CHECK mr_status mr_tree_walk_build(const struct mr_tree_ensemble *ensemble,
-                                           const struct mr_tree_flat *flat,
-                                           const struct mr_tree_ranking *ranking,
-                                           struct mr_arena *arena, struct mr_tree_walk *out,
-                                           struct mr_error *err);
+/* Fill a layout of the forest. has_rows: a sweep is for single rows, too.
+ * returns  MR_OK, MR_E_TOO_LARGE, MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_tree_walk_build(struct mr_tree_build *b);
+MR_MUST_CHECK mr_status mr_tree_sweep_build(struct mr_tree_build *b, bool has_rows);
+
+/* Whether single rows are to be swept. */
+bool mr_tree_sweep_fits_rows(const struct mr_tree_build *b);
+
+/* Slot and limit of node i of a tree, a split, in the narrow or the wide ranks. */
+void mr_tree_split_code(const struct mr_tree_build *b, size_t tree, uint32_t i, bool is_wide,
+                        uint32_t *slot, uint32_t *limit);
+
+/* Room for the values of n leaves in the type of the sums. NULL: out of memory. */
+void *mr_tree_new_values(const struct mr_tree_build *b, size_t n);
+
+/* Copy the values of a leaf of the ensemble to leaf number `at` of such an array. */
+void mr_tree_copy_leaf(const struct mr_tree_build *b, const struct mr_tree_node *leaf, void *values,
+                       size_t at);
 
 /* Evaluating -------------------------------------------------------------------------------- */
 
-/* ranks: slot s of row r at ranks[s * stride + r]. */
-void mr_tree_rank_wide(const struct mr_tree_forest *forest, const struct mr_tree_scratch *scratch,
-                       size_t n_rows, uint16_t *ranks);
-
 /* Add the leaves of trees first .. end to scratch->sums. */
 void mr_tree_walk_sum(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
-                      size_t n_rows, const uint16_t *ranks, size_t first, size_t end);
+                      size_t n_rows, size_t first, size_t end);
+
+/* Add the values of a leaf to the sums of one row. */
+static inline void mr_tree_add_leaf(const struct mr_tree_forest *forest,
+                                    struct mr_tree_scratch *scratch, const void *values,
+                                    size_t leaf, uint32_t output, size_t row) {
+    size_t width = forest->width, first = width > 1 ? 0 : output;
+    for (size_t k = 0; k < width; k++) {
+        size_t to = (first + k) * scratch->stride + row;
+        if (forest->shape.has_double_sums) {
+            ((double *)scratch->sums)[to] += ((const double *)values)[leaf * width + k];
+        } else {
+            ((float *)scratch->sums)[to] += ((const float *)values)[leaf * width + k];
+        }
+    }
+}
 
 #endif

@@ -2,146 +2,238 @@
 
 /* Building ---------------------------------------------------------------------------------- */
 
-static void pack_node(const struct mr_tree_flat_node *from, uint32_t self,
-                      const struct mr_tree_ranking *ranking, struct mr_tree_walk_node *node,
-                      uint32_t *leaf) {
-    const struct mr_tree_node *source = from->source;
-    if (source->kind == MR_TREE_LEAF) {
-        *node = (struct mr_tree_walk_node){self, 0, UINT16_MAX};
-        *leaf = source->index;
-        return;
-    }
-    *leaf = 0;
-    uint32_t slot;
-    if (source->kind == MR_TREE_CATEGORY) {
-        slot = ranking->choices[from->table].wide;
-    } else {
-        slot = ranking->tables[from->table].wide[!source->is_default_left] +
-               from->rank / MR_TREE_WIDE_RANKS;
-    }
-    *node = (struct mr_tree_walk_node){from->child, (uint16_t)slot,
-                                       (uint16_t)(from->rank % MR_TREE_WIDE_RANKS)};
+/* Splits that are put side by side: a cache line of them. */
+#define N_CLUSTER 8
+
+struct builder {
+    struct mr_tree_build *b;
+    size_t tree;
+    uint32_t *weights;   /* of each node of the tree: leaves below it */
+    uint32_t *order;     /* splits of the tree, as they are put */
+    uint32_t *positions; /* of each split of the tree: where it is in order */
+    uint32_t *queue;     /* splits that clusters begin with */
+    struct mr_tree_walk_node *nodes;
+    struct mr_tree_walk_large_node *large;
+    void *values;
+    size_t n_nodes, n_leaves; /* so far, of all trees */
+};
+
+static const struct mr_tree_node *node_at(const struct builder *c, uint32_t i) {
+    return &c->b->ensemble->trees[c->tree].nodes[i];
 }
 
-mr_status mr_tree_walk_build(const struct mr_tree_ensemble *ensemble,
-                             const struct mr_tree_flat *flat, const struct mr_tree_ranking *ranking,
-                             struct mr_arena *arena, struct mr_tree_walk *out,
-                             struct mr_error *err) {
-    struct mr_tree_walk_node *nodes = mr_arena_array(arena, flat->n_nodes, sizeof(*nodes));
-    uint32_t *leaves = mr_arena_array(arena, flat->n_nodes, sizeof(*leaves));
-    struct mr_tree_walk_tree *trees = mr_arena_array(arena, ensemble->n_trees, sizeof(*trees));
-    if (!nodes || !leaves || !trees) return mr_arena_fail(arena, err);
-    for (size_t i = 0; i < flat->n_nodes; i++) {
-        pack_node(&flat->nodes[i], (uint32_t)i, ranking, &nodes[i], &leaves[i]);
+/* Counts the leaves below each node, without recursion: trees may be as deep as they are large. */
+static void count_leaves(const struct builder *c) {
+    uint32_t n = 1;
+    c->order[0] = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct mr_tree_node *node = node_at(c, c->order[i]);
+        c->weights[c->order[i]] = 1;
+        if (node->kind == MR_TREE_LEAF) continue;
+        c->order[n++] = (uint32_t)node->left;
+        c->order[n++] = (uint32_t)node->right;
     }
-    for (size_t t = 0; t < ensemble->n_trees; t++) {
-        trees[t] = (struct mr_tree_walk_tree){
-            .root = flat->roots[t], .depth = flat->depths[t], .output = ensemble->trees[t].output};
+    while (n-- > 0) {
+        const struct mr_tree_node *node = node_at(c, c->order[n]);
+        if (node->kind == MR_TREE_LEAF) continue;
+        c->weights[c->order[n]] = c->weights[node->left] + c->weights[node->right];
     }
-    *out = (struct mr_tree_walk){nodes, leaves, trees};
+}
+
+/* Puts a cluster: a split and those below it that most paths are likely to come to next. What is
+ * left over begins clusters of its own. */
+static void put_cluster(struct builder *c, uint32_t root, uint32_t *n_ordered, uint32_t *n_queued) {
+    uint32_t waiting[N_CLUSTER + 1] = {root};
+    size_t n_waiting = 1;
+    for (size_t n = 0; n < N_CLUSTER && n_waiting > 0; n++) {
+        size_t best = 0;
+        for (size_t i = 1; i < n_waiting; i++) {
+            if (c->weights[waiting[i]] > c->weights[waiting[best]]) best = i;
+        }
+        uint32_t split = waiting[best];
+        waiting[best] = waiting[--n_waiting];
+        c->positions[split] = *n_ordered;
+        c->order[(*n_ordered)++] = split;
+        const struct mr_tree_node *node = node_at(c, split);
+        if (c->weights[node->left] > 1) waiting[n_waiting++] = (uint32_t)node->left;
+        if (c->weights[node->right] > 1) waiting[n_waiting++] = (uint32_t)node->right;
+    }
+    for (size_t i = 0; i < n_waiting; i++) c->queue[(*n_queued)++] = waiting[i];
+}
+
+/* Orders the splits of the tree: first the clusters that fill a line, so that each begins one,
+ * then the others. Returns how many there are. */
+static uint32_t order_splits(struct builder *c) {
+    count_leaves(c);
+    uint32_t n_ordered = 0, n_queued = 0, n_small = 0;
+    if (c->weights[0] > 1) c->queue[n_queued++] = 0;
+    for (uint32_t i = 0; i < n_queued; i++) {
+        uint32_t root = c->queue[i];
+        if (c->weights[root] > N_CLUSTER) {
+            put_cluster(c, root, &n_ordered, &n_queued);
+        } else {
+            c->queue[n_small++] = root;
+        }
+    }
+    for (uint32_t i = 0; i < n_small; i++) put_cluster(c, c->queue[i], &n_ordered, &n_queued);
+    return n_ordered;
+}
+
+/* Where a path goes on: at a split, or at a leaf, which is put. */
+static uint32_t put_next(struct builder *c, uint32_t child, size_t first_leaf) {
+    const struct mr_tree_node *node = node_at(c, child);
+    if (node->kind != MR_TREE_LEAF) return c->positions[child];
+    mr_tree_copy_leaf(c->b, node, c->values, c->n_leaves);
+    uint32_t leaf = (uint32_t)(c->n_leaves++ - first_leaf);
+    return leaf | (c->large ? MR_TREE_WALK_LARGE_LEAF : MR_TREE_WALK_LEAF);
+}
+
+/* Appends a node in the form that the forest has. */
+static void put_node(struct builder *c, uint32_t slot, uint32_t limit, uint32_t left,
+                     uint32_t right) {
+    if (c->large) {
+        c->large[c->n_nodes++] = (struct mr_tree_walk_large_node){
+            (uint16_t)slot, (uint16_t)limit, {left, right}};
+    } else {
+        c->nodes[c->n_nodes++] = (struct mr_tree_walk_node){
+            (uint16_t)slot, (uint16_t)limit, {(uint16_t)left, (uint16_t)right}};
+    }
+}
+
+static void put_tree(struct builder *c, struct mr_tree_walk_tree *out) {
+    uint32_t n_splits = order_splits(c);
+    while (n_splits >= N_CLUSTER && c->n_nodes % N_CLUSTER != 0) put_node(c, 0, 0, 0, 0);
+    *out = (struct mr_tree_walk_tree){.first_node = c->n_nodes,
+                                      .first_leaf = c->n_leaves,
+                                      .output = c->b->ensemble->trees[c->tree].output};
+    if (n_splits == 0) {
+        uint32_t leaf = put_next(c, 0, out->first_leaf);
+        put_node(c, 0, UINT16_MAX, leaf, leaf);
+    }
+    for (uint32_t i = 0; i < n_splits; i++) {
+        const struct mr_tree_node *node = node_at(c, c->order[i]);
+        uint32_t slot, limit;
+        mr_tree_split_code(c->b, c->tree, c->order[i], true, &slot, &limit);
+        uint32_t left = put_next(c, (uint32_t)node->left, out->first_leaf);
+        put_node(c, slot, limit, left, put_next(c, (uint32_t)node->right, out->first_leaf));
+    }
+}
+
+static mr_status new_temporaries(struct builder *c) {
+    const struct mr_tree_build *b = c->b;
+    uint32_t largest = 1;
+    for (size_t t = 0; t < b->ensemble->n_trees; t++) {
+        if (b->ensemble->trees[t].n_nodes > largest) largest = b->ensemble->trees[t].n_nodes;
+    }
+    c->weights = mr_arena_array(b->scratch, largest, sizeof(*c->weights));
+    c->order = mr_arena_array(b->scratch, largest, sizeof(*c->order));
+    c->positions = mr_arena_array(b->scratch, largest, sizeof(*c->positions));
+    c->queue = mr_arena_array(b->scratch, largest, sizeof(*c->queue));
+    return c->weights && c->order && c->positions && c->queue ? MR_OK
+                                                              : mr_arena_fail(b->scratch, b->err);
+}
+
+mr_status mr_tree_walk_build(struct mr_tree_build *b) {
+    size_t n_trees = b->ensemble->n_trees, n_nodes = 0;
+    struct builder c = {.b = b};
+    MR_TRY(new_temporaries(&c));
+    for (size_t t = 0; t < n_trees; t++) n_nodes += b->n_leaves[t] + N_CLUSTER - 1;
+    struct mr_tree_walk_tree *trees = mr_arena_array(b->arena, n_trees, sizeof(*trees));
+    bool is_large = b->most_leaves >= MR_TREE_WALK_LEAF;
+    void *nodes = mr_arena_array(b->arena, n_nodes, is_large ? sizeof(*c.large) : sizeof(*c.nodes));
+    c.values = mr_tree_new_values(b, b->forest->shape.n_leaves * b->forest->width);
+    if (!trees || !nodes || !c.values) return mr_arena_fail(b->arena, b->err);
+    *(is_large ? (void **)&c.large : (void **)&c.nodes) = nodes;
+    for (; c.tree < n_trees; c.tree++) put_tree(&c, &trees[c.tree]);
+    b->forest->walk = (struct mr_tree_walk){trees, c.nodes, c.large, c.values};
     return MR_OK;
 }
 
 /* Evaluating -------------------------------------------------------------------------------- */
 
 /* Paths that are followed together: one waits for memory while others go on. */
-#define N_PATHS 8
+#define N_PATHS 16
 
-/* Steps after which it is worth looking whether all paths have ended. */
-#define N_STEPS 4
+/* Leaves that are found before they are added. */
+#define N_LEAVES MR_TREE_WALK_LEAVES
 
-/* Where N_PATHS paths stand, and the row that each reads. */
-struct paths {
-    uint32_t node[N_PATHS];
-    const uint16_t *ranks[N_PATHS];
+/* One row's way through one tree. */
+struct path {
+    const void *nodes; /* of the tree */
+    const uint16_t *ranks;
+    uint32_t at;    /* split */
+    uint32_t *leaf; /* where to put the leaf */
 };
 
-static inline uint32_t next_node(const struct mr_tree_walk_node *nodes, uint32_t i,
-                                 const uint16_t *ranks, size_t stride) {
-    struct mr_tree_walk_node node = nodes[i];
-    return node.child + (ranks[node.slot * stride] > node.limit);
+/* Ways that are still to go: rows of trees first .. end, one tree after the other. */
+struct ways {
+    const struct mr_tree_forest *forest;
+    const uint16_t *ranks;
+    size_t n_rows, tree, end, row;
+    uint32_t *leaf;
+};
+
+/* The next path; false: there is none. */
+static inline bool begin_path(struct ways *ways, const void *nodes, size_t node_bytes,
+                              struct path *path) {
+    if (ways->tree == ways->end) return false;
+    const struct mr_tree_walk_tree *tree = &ways->forest->walk.trees[ways->tree];
+    *path = (struct path){.nodes = (const char *)nodes + tree->first_node * node_bytes,
+                          .ranks = ways->ranks + ways->row * ways->forest->ranking.n_wide,
+                          .leaf = ways->leaf++};
+    if (++ways->row == ways->n_rows) {
+        ways->row = 0;
+        ways->tree++;
+    }
+    return true;
 }
 
-/* Follows all paths to their leaves. */
-static inline void follow(const struct mr_tree_walk_node *nodes, struct paths *paths,
-                          uint32_t depth, size_t stride) {
-    for (uint32_t done = 0; done < depth; done += N_STEPS) {
-        for (uint32_t step = 0; step < N_STEPS; step++) {
-            for (int i = 0; i < N_PATHS; i++) {
-                paths->node[i] = next_node(nodes, paths->node[i], paths->ranks[i], stride);
-            }
-        }
-        if (depth - done <= N_STEPS) break;
-        bool is_at_leaves = true;
-        for (int i = 0; i < N_PATHS; i++) {
-            is_at_leaves &= nodes[paths->node[i]].child == paths->node[i];
-        }
-        if (is_at_leaves) break;
+#define DEFINE_FOLLOW(name, node_type, leaf_bit)                                                   \
+    static void name(struct ways *ways, const struct node_type *nodes) {                           \
+        struct path paths[N_PATHS];                                                                \
+        size_t n_paths = 0;                                                                        \
+        while (n_paths < N_PATHS && begin_path(ways, nodes, sizeof(*nodes), &paths[n_paths])) {    \
+            n_paths++;                                                                             \
+        }                                                                                          \
+        while (n_paths > 0) {                                                                      \
+            for (size_t i = 0; i < n_paths; i++) {                                                 \
+                struct path *path = &paths[i];                                                     \
+                const struct node_type *node = (const struct node_type *)path->nodes + path->at;   \
+                path->at = node->next[path->ranks[node->slot] > node->limit];                      \
+                if (!(path->at & (leaf_bit))) continue;                                            \
+                *path->leaf = path->at & ~(leaf_bit);                                              \
+                if (!begin_path(ways, nodes, sizeof(*nodes), path)) *path = paths[--n_paths];      \
+            }                                                                                      \
+        }                                                                                          \
     }
-}
 
-/* Adds a leaf's values to the sums of one row. */
-static inline void add_leaf(const struct mr_tree_forest *forest, uint32_t leaf, uint32_t output,
-                            struct mr_tree_scratch *scratch, size_t row) {
-    size_t n_values = forest->has_vector_leaves ? forest->shape.n_outputs : 1;
-    size_t first = forest->has_vector_leaves ? 0 : output;
-    for (size_t k = 0; k < n_values; k++) {
-        size_t i = (first + k) * scratch->stride + row;
-        if (forest->shape.has_double_sums) {
-            ((double *)scratch->sums)[i] += ((const double *)forest->values)[leaf + k];
-        } else {
-            ((float *)scratch->sums)[i] += ((const float *)forest->values)[leaf + k];
-        }
-    }
-}
-
-/* One row, several trees at once. */
-static void sum_row(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
-                    size_t row, const uint16_t *ranks, size_t first, size_t end) {
-    const struct mr_tree_walk *walk = &forest->walk;
-    for (size_t t = first; t < end; t += N_PATHS) {
-        size_t n = end - t < N_PATHS ? end - t : N_PATHS;
-        struct paths paths;
-        uint32_t depth = 0;
-        for (size_t i = 0; i < N_PATHS; i++) {
-            const struct mr_tree_walk_tree *tree = &walk->trees[t + (i < n ? i : 0)];
-            paths.node[i] = tree->root;
-            paths.ranks[i] = ranks + row;
-            if (tree->depth > depth) depth = tree->depth;
-        }
-        follow(walk->nodes, &paths, depth, scratch->stride);
-        for (size_t i = 0; i < n; i++) {
-            add_leaf(forest, walk->leaves[paths.node[i]], walk->trees[t + i].output, scratch, row);
-        }
-    }
-}
-
-/* One tree after the other, several rows at once. */
-static void sum_rows(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
-                     size_t n_rows, const uint16_t *ranks, size_t first, size_t end) {
-    const struct mr_tree_walk *walk = &forest->walk;
-    for (size_t t = first; t < end; t++) {
-        const struct mr_tree_walk_tree *tree = &walk->trees[t];
-        for (size_t r = 0; r < n_rows; r += N_PATHS) {
-            size_t n = n_rows - r < N_PATHS ? n_rows - r : N_PATHS;
-            struct paths paths;
-            for (size_t i = 0; i < N_PATHS; i++) {
-                paths.node[i] = tree->root;
-                paths.ranks[i] = ranks + r + (i < n ? i : 0);
-            }
-            follow(walk->nodes, &paths, tree->depth, scratch->stride);
-            for (size_t i = 0; i < n; i++) {
-                add_leaf(forest, walk->leaves[paths.node[i]], tree->output, scratch, r + i);
-            }
-        }
-    }
-}
+DEFINE_FOLLOW(follow, mr_tree_walk_node, MR_TREE_WALK_LEAF)
+DEFINE_FOLLOW(follow_large, mr_tree_walk_large_node, MR_TREE_WALK_LARGE_LEAF)
 
 void mr_tree_walk_sum(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
-                      size_t n_rows, const uint16_t *ranks, size_t first, size_t end) {
-    if (n_rows < N_PATHS) {
-        for (size_t r = 0; r < n_rows; r++) sum_row(forest, scratch, r, ranks, first, end);
-    } else {
-        sum_rows(forest, scratch, n_rows, ranks, first, end);
+                      size_t n_rows, size_t first, size_t end) {
+    const struct mr_tree_walk *walk = &forest->walk;
+    size_t n_at_once = N_LEAVES / n_rows;
+    for (size_t t = first; t < end; t += n_at_once) {
+        struct ways ways = {.forest = forest,
+                            .ranks = scratch->ranks,
+                            .n_rows = n_rows,
+                            .tree = t,
+                            .end = end - t < n_at_once ? end : t + n_at_once,
+                            .leaf = scratch->leaves};
+        size_t stop = ways.end;
+        if (walk->large) {
+            follow_large(&ways, walk->large);
+        } else {
+            follow(&ways, walk->nodes);
+        }
+        const uint32_t *leaf = scratch->leaves;
+        for (size_t i = t; i < stop; i++) {
+            const struct mr_tree_walk_tree *tree = &walk->trees[i];
+            for (size_t r = 0; r < n_rows; r++) {
+                mr_tree_add_leaf(forest, scratch, walk->values, tree->first_leaf + *leaf++,
+                                 tree->output, r);
+            }
+        }
     }
 }

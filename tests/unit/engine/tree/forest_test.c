@@ -34,7 +34,11 @@ struct recipe {
     uint32_t n_thresholds;
     uint32_t n_kinds;   /* 1: less; 2: less or equal, too; 3: categories, too */
     uint32_t n_missing; /* mr_tree_missing below this */
+    bool has_indices;   /* tree t adds to output t the number of the leaf's node */
+    uint64_t n_seeds;   /* ensembles that are tried; 0: N_SEEDS */
 };
+
+#define N_SEEDS 12
 
 static const double special[] = {0.0,           -0.0,     DBL_TRUE_MIN, -DBL_TRUE_MIN, FLT_TRUE_MIN,
                                  -FLT_TRUE_MIN, 1e-35,    -1e-35,       1e-34,         FLT_MAX,
@@ -62,7 +66,16 @@ static void make_sets(void) {
     sets[2] = (struct mr_tree_set){.bits = bits + 1, .n_bits = 40};
 }
 
-static struct mr_tree make_tree(const struct recipe *recipe, double *values, size_t *n_values) {
+/* The values of node i, a leaf. */
+static void put_leaf(const struct recipe *recipe, uint32_t i, double *values) {
+    for (size_t k = 0; k < (recipe->has_vector_leaves ? recipe->n_outputs : 1); k++) {
+        double value = ((double)random_below(2001) - 1000) / 777;
+        values[k] = recipe->has_indices ? (double)i : (double)(float)value;
+    }
+}
+
+static struct mr_tree make_tree(const struct recipe *recipe, uint32_t t, double *values,
+                                size_t *n_values) {
     uint32_t n_splits = recipe->is_complete ? recipe->n_splits : random_below(recipe->n_splits + 1);
     uint32_t n_nodes = 2 * n_splits + 1;
     struct mr_tree_node *nodes = mr_arena_zalloc(arena, n_nodes * sizeof(*nodes));
@@ -93,21 +106,24 @@ static struct mr_tree make_tree(const struct recipe *recipe, double *values, siz
     for (uint32_t i = 0; i < n_nodes; i++) {
         if (nodes[i].kind != MR_TREE_LEAF) continue;
         nodes[i].index = (uint32_t)*n_values;
-        for (size_t k = 0; k < n_each; k++) {
-            values[(*n_values)++] = (double)(float)(((double)random_below(2001) - 1000) / 777);
-        }
+        put_leaf(recipe, i, values + *n_values);
+        *n_values += n_each;
     }
-    return (struct mr_tree){nodes, n_nodes, random_below(recipe->n_outputs)};
+    uint32_t output = recipe->has_indices ? t : random_below(recipe->n_outputs);
+    return (struct mr_tree){nodes, n_nodes, output};
 }
 
 static struct mr_tree_ensemble make_ensemble(const struct recipe *recipe) {
-    size_t n_most = recipe->n_trees * (recipe->n_splits + 1) * recipe->n_outputs;
+    size_t n_each = recipe->has_vector_leaves ? recipe->n_outputs : 1;
+    size_t n_most = recipe->n_trees * (recipe->n_splits + 1) * n_each;
     double *values = mr_arena_array(arena, n_most, sizeof(*values));
     double *base = mr_arena_array(arena, recipe->n_outputs, sizeof(*base));
     struct mr_tree *trees = mr_arena_array(arena, recipe->n_trees, sizeof(*trees));
     for (uint32_t k = 0; k < recipe->n_outputs; k++) base[k] = 0.25 * k - 0.5;
     size_t n_values = 0;
-    for (size_t t = 0; t < recipe->n_trees; t++) trees[t] = make_tree(recipe, values, &n_values);
+    for (uint32_t t = 0; t < recipe->n_trees; t++) {
+        trees[t] = make_tree(recipe, t, values, &n_values);
+    }
     make_sets();
     return (struct mr_tree_ensemble){.has_double_inputs = recipe->has_double_inputs,
                                      .has_double_sums = recipe->has_double_sums,
@@ -189,23 +205,36 @@ static double get_value(const void *array, bool is_double, size_t i) {
     return is_double ? ((const double *)array)[i] : (double)((const float *)array)[i];
 }
 
+/* What is asked of a forest: n_rows rows in a scratch for n_most, of trees first .. end. */
+struct question {
+    size_t n_most, n_rows, first, end;
+};
+
 static void compare_rows(const struct recipe *recipe, const struct mr_tree_ensemble *ensemble,
-                         const struct mr_tree_forest *forest, size_t n_rows) {
+                         const struct mr_tree_forest *forest, const struct question *question) {
     const struct mr_tree_shape *shape = mr_tree_forest_shape(forest);
+    size_t n_features = recipe->n_features, n_rows = question->n_rows;
     struct mr_tree_scratch scratch;
-    assert_int_equal(mr_tree_scratch_new(forest, n_rows, arena, &scratch, NULL), MR_OK);
-    double *rows = mr_arena_array(arena, n_rows * recipe->n_features, sizeof(*rows));
+    assert_int_equal(mr_tree_scratch_new(forest, question->n_most, arena, &scratch, NULL), MR_OK);
+    double *rows = mr_arena_array(arena, n_rows * n_features, sizeof(*rows));
     double *sums = mr_arena_array(arena, recipe->n_outputs, sizeof(*sums));
-    for (size_t i = 0; i < n_rows * recipe->n_features; i++) rows[i] = random_input(recipe);
+    for (size_t i = 0; i < n_rows * n_features; i++) rows[i] = random_input(recipe);
     for (size_t i = 0; i < shape->n_columns; i++) {
         for (size_t r = 0; r < n_rows; r++) {
             put_value(scratch.x, recipe->has_double_inputs, i * scratch.stride + r,
-                      rows[r * recipe->n_features + shape->columns[i]]);
+                      rows[r * n_features + shape->columns[i]]);
         }
     }
-    mr_tree_forest_sum(forest, &scratch, n_rows);
+    if (question->first == 0 && question->end == ensemble->n_trees) {
+        mr_tree_forest_sum(forest, &scratch, n_rows);
+    } else {
+        mr_tree_forest_sum_range(forest, &scratch, n_rows, question->first, question->end);
+    }
+    struct mr_tree_ensemble part = *ensemble;
+    part.trees += question->first;
+    part.n_trees = question->end - question->first;
     for (size_t r = 0; r < n_rows; r++) {
-        evaluate(ensemble, rows + r * recipe->n_features, sums);
+        evaluate(&part, rows + r * n_features, sums);
         for (size_t k = 0; k < recipe->n_outputs; k++) {
             double got = get_value(scratch.sums, recipe->has_double_sums, k * scratch.stride + r);
             assert_memory_equal(&got, &sums[k], sizeof(got));
@@ -213,31 +242,71 @@ static void compare_rows(const struct recipe *recipe, const struct mr_tree_ensem
     }
 }
 
+static void ask(const struct recipe *recipe, const struct mr_tree_ensemble *ensemble,
+                const struct mr_tree_forest *forest) {
+    static const size_t n_rows[] = {1, 2, 7, 31, 32, 33, 63, MR_TREE_BLOCK_ROWS};
+    size_t n = ensemble->n_trees;
+    for (size_t i = 0; i < sizeof(n_rows) / sizeof(*n_rows); i++) {
+        compare_rows(recipe, ensemble, forest, &(struct question){n_rows[i], n_rows[i], 0, n});
+    }
+    const struct question others[] = {{MR_TREE_BLOCK_ROWS, 1, 0, n}, {1, 1, n / 3, n},
+                                      {1, 1, n / 3, n / 2},          {5, 3, n / 3, n / 2},
+                                      {1, 1, n / 2, n / 2},          {5, 3, 0, n / 2}};
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+        compare_rows(recipe, ensemble, forest, &others[i]);
+    }
+}
+
+/* Kernels ----------------------------------------------------------------------------------- */
+
+static const char *const kernels[] = {"scalar", "avx2", "avx512"};
+#define N_KERNELS (sizeof(kernels) / sizeof(*kernels))
+
+static bool has_kernel(size_t kernel) {
+#if defined(__x86_64__)
+    if (kernel == 1) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt");
+    if (kernel == 2) return __builtin_cpu_supports("avx512vbmi");
+#endif
+    return kernel == 0;
+}
+
+/* The forest that a kernel makes; NULL where the processor lacks it. */
+static const struct mr_tree_forest *build(const struct mr_tree_ensemble *ensemble, size_t kernel,
+                                          struct mr_arena *scratch) {
+    const struct mr_tree_forest *forest = NULL;
+    struct mr_error err = {0};
+    setenv("MLRACE_TREE_KERNEL", kernels[kernel], 1);
+    mr_status status = mr_tree_forest_build(ensemble, true, arena, scratch, &forest, &err);
+    unsetenv("MLRACE_TREE_KERNEL");
+    if (!has_kernel(kernel)) {
+        assert_int_equal(status, MR_E_UNSUPPORTED);
+        assert_non_null(strstr(err.message, "lacks its instructions"));
+        return NULL;
+    }
+    if (status != MR_OK) print_message("%s\n", err.message);
+    assert_int_equal(status, MR_OK);
+    assert_string_equal(mr_tree_forest_shape(forest)->kernel, kernels[kernel]);
+    return forest;
+}
+
 static void compare(const struct recipe *recipe) {
-    static const char *const kernels[] = {"scalar"};
-    static const size_t n_rows[] = {1, 2, 7, 8, 33, MR_TREE_BLOCK_ROWS};
     struct mr_arena *kept = arena;
-    for (uint64_t seed = 0; seed < 12; seed++) {
-        for (size_t k = 0; k < sizeof(kernels) / sizeof(*kernels); k++) {
+    for (uint64_t seed = 0; seed < (recipe->n_seeds ? recipe->n_seeds : N_SEEDS); seed++) {
+        for (size_t kernel = 0; kernel < N_KERNELS; kernel++) {
             random_state = seed;
             arena = mr_arena_new(0, NULL);
-            setenv("MLRACE_TREE_KERNEL", kernels[k], 1);
+            struct mr_arena *scratch = mr_arena_new(0, NULL);
             struct mr_tree_ensemble ensemble = make_ensemble(recipe);
-            const struct mr_tree_forest *forest = NULL;
-            struct mr_error err = {0};
-            mr_status status = mr_tree_forest_build(&ensemble, seed % 2, arena, kept, &forest,
-                                                    &err);
-            if (status != MR_OK) print_message("%s\n", err.message);
-            assert_int_equal(status, MR_OK);
-            assert_string_equal(mr_tree_forest_shape(forest)->kernel, kernels[k]);
-            for (size_t i = 0; i < sizeof(n_rows) / sizeof(*n_rows); i++) {
-                compare_rows(recipe, &ensemble, forest, n_rows[i]);
-            }
+            const struct mr_tree_forest *forest = build(&ensemble, kernel, scratch);
+            mr_arena_free(scratch); /* a forest keeps nothing of it */
+            if (forest) ask(recipe, &ensemble, forest);
             mr_arena_free(arena);
         }
     }
     arena = kept;
 }
+
+/* Shapes ------------------------------------------------------------------------------------ */
 
 static void test_small(void **state) {
     (void)state;
@@ -250,43 +319,88 @@ static void test_small(void **state) {
                              .n_missing = 3});
 }
 
+static void test_stumps(void **state) {
+    (void)state;
+    compare(&(struct recipe){.n_features = 9,
+                             .n_outputs = 3,
+                             .n_trees = 200,
+                             .n_splits = 1,
+                             .is_complete = true,
+                             .n_thresholds = 300,
+                             .n_kinds = 2,
+                             .n_missing = 1});
+}
+
 static void test_complete(void **state) {
     (void)state;
     for (uint32_t depth = 1; depth <= 9; depth++) {
         compare(&(struct recipe){.n_features = 9,
-                                 .n_outputs = 2,
-                                 .n_trees = 11,
+                                 .n_outputs = 1 + depth % 2,
+                                 .n_trees = depth <= 6 ? 70 : 5,
                                  .n_splits = (1u << depth) - 1,
                                  .is_complete = true,
                                  .n_thresholds = 400,
                                  .n_kinds = 1,
-                                 .n_missing = 1});
+                                 .n_missing = 1,
+                                 .n_seeds = 3});
     }
 }
 
+/* LightGBM's usual trees; ranks in one register of a row, in two, in four, and in too many. */
 static void test_leafwise(void **state) {
     (void)state;
-    compare(&(struct recipe){.has_double_inputs = true,
-                             .has_double_sums = true,
-                             .n_features = 20,
-                             .n_outputs = 3,
-                             .n_trees = 30,
-                             .n_splits = 30,
-                             .n_thresholds = 300,
-                             .n_kinds = 3,
-                             .n_missing = 3});
+    static const uint32_t n_features[] = {4, 9, 18, 60};
+    for (size_t i = 0; i < 4; i++) {
+        compare(&(struct recipe){.has_double_inputs = true,
+                                 .has_double_sums = true,
+                                 .n_features = n_features[i],
+                                 .n_outputs = 1 + (i == 1) * 2,
+                                 .n_trees = 70,
+                                 .n_splits = 30,
+                                 .n_thresholds = 300,
+                                 .n_kinds = 3,
+                                 .n_missing = 3,
+                                 .n_seeds = 6});
+    }
 }
 
+/* The most leaves that fit a byte, and one more; more thresholds of a feature than fit a byte. */
 static void test_bushy(void **state) {
     (void)state;
-    compare(&(struct recipe){.has_double_sums = true,
-                             .n_features = 40,
+    for (uint32_t n_splits = 254; n_splits <= 256; n_splits++) {
+        compare(&(struct recipe){.has_double_sums = n_splits % 2,
+                                 .n_features = 3,
+                                 .n_outputs = 1,
+                                 .n_trees = 9,
+                                 .n_splits = n_splits,
+                                 .is_complete = true,
+                                 .n_thresholds = 2000,
+                                 .n_kinds = 2,
+                                 .n_missing = 1,
+                                 .n_seeds = 3});
+        compare(&(struct recipe){.has_double_sums = true,
+                                 .n_features = 40,
+                                 .n_outputs = 1,
+                                 .n_trees = 9,
+                                 .n_splits = n_splits,
+                                 .n_thresholds = 2000,
+                                 .n_kinds = 2,
+                                 .n_missing = 1,
+                                 .n_seeds = 3});
+    }
+}
+
+/* More ranks of a row than stay in the cache for a block. */
+static void test_many_features(void **state) {
+    (void)state;
+    compare(&(struct recipe){.n_features = 3000,
                              .n_outputs = 1,
-                             .n_trees = 9,
-                             .n_splits = 255,
-                             .n_thresholds = 2000,
-                             .n_kinds = 2,
-                             .n_missing = 1});
+                             .n_trees = 70,
+                             .n_splits = 30,
+                             .n_thresholds = 50,
+                             .n_kinds = 3,
+                             .n_missing = 2,
+                             .n_seeds = 2});
 }
 
 static void test_deep(void **state) {
@@ -300,7 +414,52 @@ static void test_deep(void **state) {
                              .n_splits = 3000,
                              .n_thresholds = 70000,
                              .n_kinds = 3,
-                             .n_missing = 3});
+                             .n_missing = 3,
+                             .n_seeds = 4});
+}
+
+/* More leaves than a small node can tell, and more thresholds of a feature than fit two bytes. */
+static void test_huge(void **state) {
+    (void)state;
+    compare(&(struct recipe){.n_features = 1,
+                             .n_outputs = 1,
+                             .n_trees = 3,
+                             .n_splits = 140000,
+                             .is_complete = true,
+                             .n_thresholds = 1000000,
+                             .n_kinds = 2,
+                             .n_missing = 1,
+                             .n_seeds = 1});
+    for (uint32_t n_leaves = 32767; n_leaves <= 32769; n_leaves++) {
+        compare(&(struct recipe){.n_features = 2,
+                                 .n_outputs = 1,
+                                 .n_trees = 1,
+                                 .n_splits = n_leaves - 1,
+                                 .is_complete = true,
+                                 .n_thresholds = 1000,
+                                 .n_kinds = 2,
+                                 .n_missing = 1,
+                                 .n_seeds = 1});
+    }
+}
+
+/* Every tree for itself: which leaf each row ends at. */
+static void test_leaf_indices(void **state) {
+    (void)state;
+    static const uint32_t n_splits[] = {1, 15, 63, 254, 2000};
+    for (size_t i = 0; i < sizeof(n_splits) / sizeof(*n_splits); i++) {
+        compare(&(struct recipe){.has_double_inputs = i % 2,
+                                 .has_double_sums = i % 2,
+                                 .n_features = 8,
+                                 .n_outputs = 70,
+                                 .n_trees = 70,
+                                 .n_splits = n_splits[i],
+                                 .n_thresholds = 60,
+                                 .n_kinds = 3,
+                                 .n_missing = 3,
+                                 .has_indices = true,
+                                 .n_seeds = 2});
+    }
 }
 
 static void test_vector_leaves(void **state) {
@@ -345,41 +504,6 @@ static void test_no_splits(void **state) {
                              .n_missing = 1});
 }
 
-/* Some of the trees, the others not. */
-static void test_ranges(void **state) {
-    (void)state;
-    struct recipe recipe = {.n_features = 4,
-                            .n_outputs = 1,
-                            .n_trees = 20,
-                            .n_splits = 15,
-                            .n_thresholds = 9,
-                            .n_kinds = 3,
-                            .n_missing = 1};
-    struct mr_tree_ensemble ensemble = make_ensemble(&recipe);
-    const struct mr_tree_forest *forest = NULL;
-    struct mr_tree_scratch scratch;
-    unsetenv("MLRACE_TREE_KERNEL");
-    assert_int_equal(mr_tree_forest_build(&ensemble, true, arena, arena, &forest, NULL), MR_OK);
-    assert_int_equal(mr_tree_scratch_new(forest, 1, arena, &scratch, NULL), MR_OK);
-    const struct mr_tree_shape *shape = mr_tree_forest_shape(forest);
-    double row[4] = {0.37, NAN, -0.74, 1};
-    for (size_t i = 0; i < shape->n_columns; i++) {
-        ((float *)scratch.x)[i] = (float)row[shape->columns[i]];
-    }
-    for (size_t i = 0; i < 4; i++) row[i] = (double)(float)row[i];
-    const struct mr_tree *trees = ensemble.trees;
-    for (size_t first = 0; first <= 20; first += 5) {
-        for (size_t end = first; end <= 20; end += 3) {
-            double sum;
-            ensemble.trees = trees + first;
-            ensemble.n_trees = end - first;
-            evaluate(&ensemble, row, &sum);
-            mr_tree_forest_sum_range(forest, &scratch, 1, first, end);
-            assert_true((double)*(float *)scratch.sums == sum);
-        }
-    }
-}
-
 static void test_unknown_kernel(void **state) {
     (void)state;
     struct recipe recipe = {
@@ -390,21 +514,25 @@ static void test_unknown_kernel(void **state) {
     setenv("MLRACE_TREE_KERNEL", "abacus", 1);
     assert_int_equal(mr_tree_forest_build(&ensemble, false, arena, arena, &forest, &err),
                      MR_E_UNSUPPORTED);
-    assert_string_equal(err.message, "MLRACE_TREE_KERNEL is \"abacus\": no such kernel");
+    assert_string_equal(
+        err.message, "MLRACE_TREE_KERNEL is \"abacus\": the kernels are scalar, avx2 and avx512");
     unsetenv("MLRACE_TREE_KERNEL");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_small),
+        cmocka_unit_test(test_stumps),
         cmocka_unit_test(test_complete),
         cmocka_unit_test(test_leafwise),
         cmocka_unit_test(test_bushy),
+        cmocka_unit_test(test_many_features),
         cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_huge),
+        cmocka_unit_test(test_leaf_indices),
         cmocka_unit_test(test_vector_leaves),
         cmocka_unit_test(test_one_output_of_many),
         cmocka_unit_test(test_no_splits),
-        cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_unknown_kernel),
     };
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);

@@ -1,0 +1,333 @@
+/* For processors with AVX-512 BW, VL, VBMI and VBMI2 (Ice Lake, Zen 4 and later). Registers hold a
+ * byte for each of 64 rows, or for each of 64 trees. */
+#include "engine/tree/rank_int.h"
+
+#if defined(__AVX512VBMI2__)
+
+#include <immintrin.h>
+
+#define N_ROWS MR_TREE_BLOCK_ROWS
+
+/* Ranks ------------------------------------------------------------------------------------- */
+
+static inline size_t count_floats(const float *items, float value) {
+    __m512 x = _mm512_set1_ps(value);
+    return (size_t)_mm_popcnt_u32(_mm512_cmp_ps_mask(x, _mm512_loadu_ps(items), _CMP_NLE_UQ));
+}
+
+static inline size_t count_doubles(const double *items, double value) {
+    __m512d x = _mm512_set1_pd(value);
+    __mmask8 low = _mm512_cmp_pd_mask(x, _mm512_loadu_pd(items), _CMP_NLE_UQ);
+    __mmask8 high = _mm512_cmp_pd_mask(x, _mm512_loadu_pd(items + 8), _CMP_NLE_UQ);
+    return (size_t)_mm_popcnt_u32((uint32_t)low | (uint32_t)high << 8);
+}
+
+MR_TREE_DEFINE_FIND_RANKS(count_floats, count_doubles)
+MR_TREE_DEFINE_RANK_WIDE
+MR_TREE_DEFINE_RANK(rank_narrow_row, uint8_t, mr_tree_write_narrow, narrow, 1, 1)
+
+/* The values of a column with 0 for NaN. Returns which ones are missing. */
+static inline __mmask64 clean_floats(const struct mr_tree_table *table, const float *x,
+                                     float *clean) {
+    __mmask64 is_missing = 0;
+    for (int i = 0; i < 4; i++) {
+        __m512 value = _mm512_loadu_ps(x + 16 * i);
+        __mmask16 is_number = _mm512_cmp_ps_mask(value, value, _CMP_ORD_Q), is_zero = 0;
+        _mm512_storeu_ps(clean + 16 * i, _mm512_maskz_mov_ps(is_number, value));
+        if (table->missing == MR_TREE_MISSING_ZERO) {
+            is_zero = _mm512_cmp_ps_mask(_mm512_abs_ps(value), _mm512_set1_ps(MR_TREE_ZERO),
+                                         _CMP_LE_OQ);
+        }
+        is_missing |= (__mmask64)(uint16_t)(~is_number | is_zero) << 16 * i;
+    }
+    return table->missing == MR_TREE_MISSING_NONE ? 0 : is_missing;
+}
+
+static inline __mmask64 clean_doubles(const struct mr_tree_table *table, const double *x,
+                                      double *clean) {
+    const __m512d zero = _mm512_set1_pd((double)MR_TREE_ZERO);
+    __mmask64 is_missing = 0;
+    for (int i = 0; i < 8; i++) {
+        __m512d value = _mm512_loadu_pd(x + 8 * i);
+        __mmask8 is_number = _mm512_cmp_pd_mask(value, value, _CMP_ORD_Q), is_zero = 0;
+        _mm512_storeu_pd(clean + 8 * i, _mm512_maskz_mov_pd(is_number, value));
+        if (table->missing == MR_TREE_MISSING_ZERO) {
+            is_zero = _mm512_cmp_pd_mask(_mm512_abs_pd(value), zero, _CMP_LE_OQ);
+        }
+        is_missing |= (__mmask64)(uint8_t)(~is_number | is_zero) << 8 * i;
+    }
+    return table->missing == MR_TREE_MISSING_NONE ? 0 : is_missing;
+}
+
+/* The ranks of a column of a block, as they are, and which values are missing. */
+static inline __mmask64 rank_column(const struct mr_tree_forest *forest,
+                                    const struct mr_tree_scratch *scratch, size_t n_rows,
+                                    const struct mr_tree_table *table, uint32_t *ranks) {
+    union {
+        float floats[N_ROWS];
+        double doubles[N_ROWS];
+    } clean;
+    __mmask64 is_missing;
+    if (forest->shape.has_double_inputs) {
+        const double *x = (const double *)scratch->x + table->column * N_ROWS;
+        is_missing = clean_doubles(table, x, clean.doubles);
+        for (size_t r = 0; r < n_rows; r++) ranks[r] = find_rank_double(table, clean.doubles[r]);
+    } else if (table->n_levels == 2) { /* the most frequent: up to 255 thresholds */
+        const float *x = (const float *)scratch->x + table->column * N_ROWS;
+        const float *top = table->levels[1], *thresholds = table->levels[0];
+        is_missing = clean_floats(table, x, clean.floats);
+        for (size_t r = 0; r < n_rows; r++) {
+            size_t at = MR_TREE_FAN * count_floats(top, clean.floats[r]);
+            ranks[r] = (uint32_t)(at + count_floats(thresholds + at, clean.floats[r]));
+        }
+    } else {
+        const float *x = (const float *)scratch->x + table->column * N_ROWS;
+        is_missing = clean_floats(table, x, clean.floats);
+        for (size_t r = 0; r < n_rows; r++) ranks[r] = find_rank_float(table, clean.floats[r]);
+    }
+    return is_missing;
+}
+
+/* The ranks above `from` as bytes, 255 for what is larger. */
+static inline __m512i narrow_ranks(const uint32_t *ranks, uint32_t from) {
+    __m128i parts[4];
+    for (int i = 0; i < 4; i++) {
+        __m512i rank = _mm512_loadu_si512(ranks + 16 * i);
+        rank = _mm512_sub_epi32(_mm512_max_epu32(rank, _mm512_set1_epi32((int)from)),
+                                _mm512_set1_epi32((int)from));
+        parts[i] = _mm512_cvtusepi32_epi8(rank);
+    }
+    __m256i low = _mm256_set_m128i(parts[1], parts[0]), high = _mm256_set_m128i(parts[3], parts[2]);
+    return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+}
+
+static void write_narrow(const struct mr_tree_table *table, const uint32_t *ranks,
+                         __mmask64 is_missing, uint8_t *narrow) {
+    const __m512i most = _mm512_set1_epi8((char)UINT8_MAX);
+    uint32_t i = 0;
+    for (uint32_t from = 0; from < table->n; from += MR_TREE_NARROW_RANKS, i++) {
+        __m512i here = narrow_ranks(ranks, from);
+        if (table->narrow[0] != MR_TREE_NO_SLOT) {
+            _mm512_storeu_si512(narrow + (table->narrow[0] + i) * N_ROWS,
+                                _mm512_maskz_mov_epi8(~is_missing, here));
+        }
+        if (table->narrow[1] != MR_TREE_NO_SLOT) {
+            _mm512_storeu_si512(narrow + (table->narrow[1] + i) * N_ROWS,
+                                _mm512_mask_mov_epi8(here, is_missing, most));
+        }
+    }
+}
+
+static void rank_narrow(const struct mr_tree_forest *forest, const struct mr_tree_scratch *scratch,
+                        size_t n_rows, uint8_t *ranks) {
+    if (scratch->stride == 1) {
+        rank_narrow_row(forest, scratch, 1, ranks);
+        return;
+    }
+    for (size_t t = 0; t < forest->ranking.n_tables; t++) {
+        const struct mr_tree_table *table = &forest->ranking.tables[t];
+        uint32_t all[N_ROWS];
+        __mmask64 is_missing = rank_column(forest, scratch, n_rows, table, all);
+        write_narrow(table, all, is_missing, ranks);
+    }
+    for (size_t i = 0; i < forest->ranking.n_choices; i++) {
+        const struct mr_tree_choice *choice = &forest->ranking.choices[i];
+        for (size_t r = 0; r < n_rows; r++) {
+            double value = mr_tree_input(forest, scratch, choice->column, r);
+            ranks[choice->narrow * N_ROWS + r] = !mr_tree_goes_left(choice, value);
+        }
+    }
+}
+
+/* Leaves ------------------------------------------------------------------------------------ */
+
+/* What tables in registers hold. */
+#define REGISTER_FLOATS ((uint32_t)64)
+#define REGISTER_DOUBLES ((uint32_t)32)
+
+/* Adds to each sum the value of its leaf, of at most REGISTER_FLOATS, which are readable. */
+static inline void add_floats(const float *values, uint32_t n_leaves, __m512i leaves, float *sums) {
+    uint8_t leaf[N_ROWS];
+    __m512 parts[4];
+    _mm512_storeu_si512(leaf, leaves);
+    for (int i = 0; i < 4; i++) parts[i] = _mm512_loadu_ps(values + 16 * i);
+    for (int i = 0; i < 4; i++) {
+        __m512i at = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(leaf + 16 * i)));
+        __m512 value = _mm512_permutex2var_ps(parts[0], at, parts[1]);
+        if (n_leaves > 32) {
+            __mmask16 is_high = _mm512_test_epi32_mask(at, _mm512_set1_epi32(32));
+            __m512 high = _mm512_permutex2var_ps(parts[2], at, parts[3]);
+            value = _mm512_mask_mov_ps(value, is_high, high);
+        }
+        float *to = sums + 16 * i;
+        _mm512_storeu_ps(to, _mm512_add_ps(_mm512_loadu_ps(to), value));
+    }
+}
+
+static inline void add_doubles(const double *values, uint32_t n_leaves, __m512i leaves,
+                               double *sums) {
+    uint8_t leaf[N_ROWS];
+    __m512d parts[4];
+    _mm512_storeu_si512(leaf, leaves);
+    for (int i = 0; i < 4; i++) parts[i] = _mm512_loadu_pd(values + 8 * i);
+    for (int i = 0; i < 8; i++) {
+        __m512i at = _mm512_cvtepu8_epi64(_mm_loadl_epi64((const __m128i *)(leaf + 8 * i)));
+        __m512d value = _mm512_permutex2var_pd(parts[0], at, parts[1]);
+        if (n_leaves > 16) {
+            __mmask8 is_high = _mm512_test_epi64_mask(at, _mm512_set1_epi64(16));
+            __m512d high = _mm512_permutex2var_pd(parts[2], at, parts[3]);
+            value = _mm512_mask_mov_pd(value, is_high, high);
+        }
+        double *to = sums + 8 * i;
+        _mm512_storeu_pd(to, _mm512_add_pd(_mm512_loadu_pd(to), value));
+    }
+}
+
+static inline void add_leaves(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
+                              size_t n_rows, const struct mr_tree_sweep_tree *tree,
+                              __m512i leaves) {
+    const void *values = forest->sweep.values;
+    uint32_t n_leaves = tree->n_splits + 1;
+    bool is_double = forest->shape.has_double_sums;
+    size_t to = tree->output * N_ROWS;
+    if (forest->width == 1 && !is_double && n_leaves <= REGISTER_FLOATS) {
+        add_floats((const float *)values + tree->first_leaf, n_leaves, leaves,
+                   (float *)scratch->sums + to);
+    } else if (forest->width == 1 && is_double && n_leaves <= REGISTER_DOUBLES) {
+        add_doubles((const double *)values + tree->first_leaf, n_leaves, leaves,
+                    (double *)scratch->sums + to);
+    } else {
+        uint8_t leaf[N_ROWS];
+        _mm512_storeu_si512(leaf, leaves);
+        mr_tree_add_rows(forest, scratch, n_rows, tree->first_leaf, tree->output, leaf);
+    }
+}
+
+/* Sweeps, rows ------------------------------------------------------------------------------ */
+
+/* A byte for each of 64 rows. next: 1 more than the number of the split. */
+static inline __m512i pass(__m512i leaf, const struct mr_tree_sweep_split *split,
+                           const uint8_t *ranks, __m512i next) {
+    __m512i rank = _mm512_loadu_si512(ranks + split->slot * N_ROWS);
+    __mmask64 is_right = _mm512_cmpgt_epu8_mask(rank, _mm512_set1_epi8((char)split->limit));
+    is_right = _mm512_mask_cmpge_epu8_mask(is_right, leaf, _mm512_set1_epi8((char)split->first));
+    return _mm512_mask_mov_epi8(leaf, is_right, next);
+}
+
+/* Two trees at once: a step in one need not wait for the last one in the other. */
+static void sweep_rows(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
+                       size_t n_rows, size_t first, size_t end) {
+    const struct mr_tree_sweep *sweep = &forest->sweep;
+    const uint8_t *ranks = scratch->ranks;
+    const __m512i one = _mm512_set1_epi8(1);
+    for (size_t t = first; t < end; t += 2) {
+        const struct mr_tree_sweep_tree *a = &sweep->trees[t];
+        const struct mr_tree_sweep_tree *b = &sweep->trees[t + 1 < end ? t + 1 : t];
+        const struct mr_tree_sweep_split *of_a = sweep->splits + a->first_split;
+        const struct mr_tree_sweep_split *of_b = sweep->splits + b->first_split;
+        __m512i in_a = _mm512_setzero_si512(), in_b = in_a, next = one;
+        uint32_t v = 0, n_both = a->n_splits < b->n_splits ? a->n_splits : b->n_splits;
+        for (; v < n_both; v++, next = _mm512_add_epi8(next, one)) {
+            in_a = pass(in_a, &of_a[v], ranks, next);
+            in_b = pass(in_b, &of_b[v], ranks, next);
+        }
+        for (uint32_t i = v; i < a->n_splits; i++) {
+            in_a = pass(in_a, &of_a[i], ranks, _mm512_set1_epi8((char)(i + 1)));
+        }
+        for (uint32_t i = v; i < b->n_splits; i++) {
+            in_b = pass(in_b, &of_b[i], ranks, _mm512_set1_epi8((char)(i + 1)));
+        }
+        add_leaves(forest, scratch, n_rows, a, in_a);
+        if (t + 1 < end) add_leaves(forest, scratch, n_rows, b, in_b);
+    }
+}
+
+/* Sweeps, one row --------------------------------------------------------------------------- */
+
+#define MAX_ROW_SLOTS 256
+#define N_TREES MR_TREE_SWEEP_TREES
+
+/* The ranks of a row, in registers. */
+struct row {
+    int n_parts; /* that slots are in: 1, 2, 4 */
+    __m512i parts[MAX_ROW_SLOTS / 64];
+};
+
+/* The ranks of 64 slots. */
+static inline __m512i look_up(const struct row *row, __m512i slots) {
+    if (row->n_parts == 1) return _mm512_permutexvar_epi8(slots, row->parts[0]);
+    __m512i low = _mm512_permutex2var_epi8(row->parts[0], slots, row->parts[1]);
+    if (row->n_parts == 2) return low;
+    __m512i high = _mm512_permutex2var_epi8(row->parts[2], slots, row->parts[3]);
+    return _mm512_mask_blend_epi8(_mm512_movepi8_mask(slots), low, high);
+}
+
+/* Finds the leaves of a group, a byte for each of 64 trees, and meanwhile adds those of the group
+ * before it, which waits for one addition after the other. */
+static inline __m512i sweep_group(const struct row *row, const uint8_t *from, const uint8_t *end,
+                                  struct mr_tree_leaves *before) {
+    const __m512i one = _mm512_set1_epi8(1);
+    __m512i leaf = _mm512_setzero_si512(), next = one;
+    size_t n_steps = (size_t)(end - from) / (3 * N_TREES);
+    size_t n_each = n_steps ? N_TREES / n_steps + 1 : 0;
+    for (; from < end; from += 3 * N_TREES) {
+        __m512i rank = look_up(row, _mm512_loadu_si512(from));
+        __mmask64 is_right = _mm512_cmpgt_epu8_mask(rank, _mm512_loadu_si512(from + N_TREES));
+        is_right = _mm512_mask_cmpge_epu8_mask(is_right, leaf,
+                                               _mm512_loadu_si512(from + 2 * N_TREES));
+        leaf = _mm512_mask_mov_epi8(leaf, is_right, next);
+        next = _mm512_add_epi8(next, one);
+        mr_tree_add_leaves(before, n_each);
+    }
+    mr_tree_add_leaves(before, N_TREES);
+    return leaf;
+}
+
+static void sweep_row(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
+                      size_t first, size_t end) {
+    const struct mr_tree_sweep *sweep = &forest->sweep;
+    uint32_t n_slots = forest->ranking.n_narrow;
+    struct row row = {.n_parts = n_slots <= 64 ? 1 : n_slots <= 128 ? 2 : 4};
+    for (int i = 0; i < 4; i++) {
+        row.parts[i] = _mm512_loadu_si512((const uint8_t *)scratch->ranks + 64 * i);
+    }
+    uint8_t leaves[2][N_TREES];
+    struct mr_tree_leaves before = mr_tree_begin_leaves(forest, scratch);
+    for (size_t t = first; t < end;) {
+        size_t g = t / N_TREES, stop = (g + 1) * N_TREES < end ? (g + 1) * N_TREES : end;
+        __m512i found = sweep_group(&row, sweep->rows + sweep->row_starts[g],
+                                    sweep->rows + sweep->row_starts[g + 1], &before);
+        _mm512_storeu_si512(leaves[g % 2], found);
+        mr_tree_next_leaves(&before, leaves[g % 2] + t % N_TREES, t, stop);
+        t = stop;
+    }
+    mr_tree_end_leaves(&before);
+}
+
+/* Kernel ------------------------------------------------------------------------------------ */
+
+static bool is_supported(void) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2");
+}
+
+const struct mr_tree_kernel mr_tree_avx512 = {
+    .name = "avx512",
+    .is_supported = is_supported,
+    .rank_narrow = rank_narrow,
+    .rank_wide = rank_wide,
+    .sweep_rows = sweep_rows,
+    .sweep_row = sweep_row,
+    .max_row_slots = MAX_ROW_SLOTS,
+};
+
+#else
+
+static bool is_supported(void) {
+    return false;
+}
+
+const struct mr_tree_kernel mr_tree_avx512 = {.name = "avx512", .is_supported = is_supported};
+
+#endif
