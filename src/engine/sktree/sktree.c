@@ -37,7 +37,7 @@ static void describe(const struct mr_tree_model *base, struct mr_buf *buf) {
 }
 
 const struct mr_tree_family mr_skt_family = {
-    .flavor = "mlflow.sklearn",
+    .package = "sklearn",
     .load = load,
     .describe = describe,
     .predict = mr_skt_predict,

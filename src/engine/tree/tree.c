@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "engine/graph.h"
 #include "engine/sktree/sktree.h"
 #include "engine/xgboost/xgboost.h"
 
@@ -14,20 +15,48 @@ static const struct mr_tree_family *const families[] = {
     &mr_skt_family,
 };
 
-static const struct mr_tree_family *find_family(struct mr_str flavor) {
-    for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
-        if (mr_str_is(flavor, families[i]->flavor)) return families[i];
+#define N_FAMILIES (sizeof(families) / sizeof(*families))
+
+/* Whether a class is in a module of that package. */
+static bool is_in_package(const struct mr_object *object, const char *package) {
+    size_t size = strlen(package);
+    return object->kind == MR_OBJECT_INSTANCE && object->module.size > size &&
+           memcmp(object->module.data, package, size) == 0 && object->module.data[size] == '.';
+}
+
+/* The family of an estimator that mlflow.sklearn saved. */
+static mr_status find_by_package(const struct mr_model_source *source,
+                                 const struct mr_tree_family **out, struct mr_error *err) {
+    const struct mr_graph *graph = NULL;
+    if (!source->data_path) {
+        return mr_fail(err, MR_E_FORMAT, "MLmodel does not say where the scikit-learn model is");
     }
-    return NULL;
+    MR_TRY(mr_graph_open(source, &graph, err));
+    for (size_t i = 0; i < N_FAMILIES; i++) {
+        *out = families[i];
+        if (families[i]->package && is_in_package(graph->root, families[i]->package)) return MR_OK;
+    }
+    char type[200];
+    return mr_fail(err, MR_E_UNSUPPORTED,
+                   "no native engine for %s yet: it is no class of scikit-learn itself",
+                   mr_object_describe(graph->root, type, sizeof(type)));
+}
+
+static mr_status find_family(const struct mr_model_source *source,
+                             const struct mr_tree_family **out, struct mr_error *err) {
+    if (mr_str_is(source->flavor, "mlflow.sklearn")) return find_by_package(source, out, err);
+    for (size_t i = 0; i < N_FAMILIES; i++) {
+        *out = families[i];
+        if (families[i]->flavor && mr_str_is(source->flavor, families[i]->flavor)) return MR_OK;
+    }
+    return mr_fail(err, MR_E_UNSUPPORTED, "no trees of the flavor %.*s are evaluated in C yet",
+                   MR_STR_ARGS(source->flavor));
 }
 
 static mr_status load_model(const struct mr_model_source *source, struct mr_tree_model **out,
                             const char **summary, struct mr_error *err) {
-    const struct mr_tree_family *family = find_family(source->flavor);
-    if (!family) {
-        return mr_fail(err, MR_E_UNSUPPORTED, "no trees of the flavor %.*s are evaluated in C yet",
-                       MR_STR_ARGS(source->flavor));
-    }
+    const struct mr_tree_family *family = NULL;
+    MR_TRY(find_family(source, &family, err));
     struct mr_arena *arena = mr_arena_new(0, NULL);
     struct mr_arena *scratch = mr_arena_new(MAX_LOAD_BYTES, NULL);
     mr_status status = MR_E_NO_MEMORY;

@@ -16,7 +16,10 @@ struct mr_tree_model {
 };
 
 struct mr_tree_family {
-    const char *flavor; /* the loader module of its models: "mlflow.xgboost" */
+    const char *flavor; /* the loader module of its models: "mlflow.xgboost"; NULL: none */
+    /* The Python package of its estimators, which mlflow.sklearn saves as an object graph
+     * (engine/graph.h): "xgboost"; NULL: none. */
+    const char *package;
     /* Read, check and build a model. arena: the model's; the engine frees it, also after an error.
      * scratch: temporary data. *summary: a few words on the model, for `mlrace explain`; in the
      * arena. returns  MR_OK; MR_E_UNSUPPORTED when the library's answers cannot be reproduced;
