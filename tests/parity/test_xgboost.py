@@ -385,8 +385,7 @@ WRAPPERS = [
 ]
 
 
-@pytest.mark.parametrize("wrapper, n_classes, params", WRAPPERS)
-def test_wrappers(predictor, wrapper, n_classes, params):
+def fit_wrapper(wrapper, n_classes, params):
     """n_classes: 0 for numbers, negative for several outputs."""
     x, y = make_data()
     params = {"n_estimators": 9, "max_depth": 5, **params}
@@ -401,7 +400,13 @@ def test_wrappers(predictor, wrapper, n_classes, params):
     if "early_stopping_rounds" in params:
         fit = {"eval_set": [(x[200:], y[200:])], "verbose": False}
         x, y = x[:200], y[:200]
-    model = reload(wrapper(**params).fit(x, y, **fit), predictor.folder)
+    return wrapper(**params).fit(x, y, **fit)
+
+
+@pytest.mark.parametrize("wrapper, n_classes, params", WRAPPERS)
+def test_wrappers(predictor, wrapper, n_classes, params):
+    x, _ = make_data()
+    model = reload(fit_wrapper(wrapper, n_classes, params), predictor.folder)
     for options in {}, {"params": PARAMS}:
         load(predictor, model, **options)
         for n_rows in 0, 1, 5, 200:
@@ -532,13 +537,129 @@ def test_refused_files(predictor):
     path = predictor.folder / "model.ubj"
     wrapper.save_model(path)
     options = {"flavor": "mlflow.xgboost"}
-    with pytest.raises(Refused, match="XGBModel"):
-        predictor.load_file(path, model_class="xgboost.sklearn.XGBModel", **options)
-    with pytest.raises(Refused, match="regressor"):
-        predictor.load_file(path, model_class="xgboost.sklearn.XGBClassifier", **options)
+    for name in "dask.DaskXGBRegressor", "sklearn.XGBModel", "sklearn.XGBClassifier":
+        with pytest.raises(Refused, match=name.split(".")[1]):
+            predictor.load_file(path, model_class=f"xgboost.{name}", **options)
     model = json.loads(wrapper.get_booster().save_raw("json"))
-    model["learner"]["objective"]["name"] = "reg:new"
-    path = predictor.folder / "model.json"
-    path.write_text(json.dumps(model))
-    with pytest.raises(Refused, match="reg:new"):
+    for change in "objective", "version":
+        damaged = json.loads(json.dumps(model))
+        if change == "objective":
+            damaged["learner"]["objective"]["name"] = "reg:new"
+        else:
+            damaged["version"] = [3, 3, 0]
+        path = predictor.folder / "model.json"
+        path.write_text(json.dumps(damaged))
+        with pytest.raises(Refused, match="reg:new|3.3.0"):
+            predictor.load_file(path, **options)
+    path.write_bytes(b"binf" + bytes(200))
+    with pytest.raises(Refused, match="binary format"):
         predictor.load_file(path, **options)
+
+
+@pytest.mark.parametrize("content", ["ubj", "json"])
+@pytest.mark.parametrize("suffix", ["", ".xgb", ".model"])
+def test_other_suffixes(predictor, suffix, content):
+    """XGBoost guesses the format."""
+    x, y = make_data()
+    booster = xgb.train({}, xgb.DMatrix(x, y), 3)
+    path = predictor.folder / f"other{suffix}"
+    path.write_bytes(booster.save_raw(content))
+    predictor.load_file(path, flavor="mlflow.xgboost")
+    assert_same(predictor, xgb.Booster(model_file=path), x)
+
+
+def test_base_wrapper(predictor):
+    x, y = make_data()
+    model = reload(xgb.XGBModel(n_estimators=3).fit(x, y), predictor.folder)
+    load(predictor, model)
+    assert_same(predictor, model, x)
+
+
+def test_query_column(predictor):
+    """XGBRanker leaves out a column of that name."""
+    x, y = make_data()
+    frame = pd.DataFrame(x[:, :2], columns=["a", "b"]).assign(qid=np.arange(300) // 30)
+    model = reload(xgb.XGBRanker(n_estimators=3).fit(frame, (y > 1).astype(int)), predictor.folder)
+    load(predictor, model)
+    for odd in (
+        frame,
+        frame[["qid", "a", "b"]],
+        frame[["a", "b"]],
+        frame[["b", "a"]],
+        frame.assign(qid="x"),
+        frame.iloc[:, [0, 1, 2, 2]],
+        frame.to_numpy(),
+        frame[["a", "b"]].to_numpy(),
+    ):
+        assert_same(predictor, model, odd)
+
+
+# Wrappers that mlflow.sklearn saves ---------------------------------------------------------
+
+
+def assert_same_method(predictor, model, method, x):
+    try:
+        want = getattr(model, method)(x)
+    except Exception:
+        with pytest.raises(Refused):
+            predictor.predict(x)
+        return
+    got = predictor.predict(x, {"output_margin": True})  # params go nowhere
+    assert got.dtype == want.dtype
+    np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("stored", ["pickle", "cloudpickle", "skops"])
+@pytest.mark.parametrize("wrapper, n_classes, params", WRAPPERS)
+def test_stored_wrappers(predictor, wrapper, n_classes, params, stored):
+    x, _ = make_data()
+    model = fit_wrapper(wrapper, n_classes, params)
+    for method in "predict", "predict_proba":
+        if method == "predict" or n_classes and wrapper is not xgb.XGBRegressor:
+            if method == "predict_proba" and params.get("objective") == "multi:softmax":
+                with pytest.raises(Refused, match="multi:softmax"):
+                    predictor.load(model, method, stored)
+                continue
+            predictor.load(model, method, stored)
+            for n_rows in 0, 1, 5, 200:
+                assert_same_method(predictor, model, method, x[:n_rows])
+        else:
+            with pytest.raises(Refused, match="has no method"):
+                predictor.load(model, method, stored)
+
+
+@pytest.mark.parametrize("booster", ["gbtree", "gblinear"])
+@pytest.mark.parametrize("missing", [-999, -999.0, 0, 1.5, 2.0**100, 0.1, np.inf, None])
+def test_missing(predictor, missing, booster):
+    x, y = make_data()
+    x[::3, 0] = missing if isinstance(missing, (int, float)) and np.isfinite(missing) else 0
+    model = xgb.XGBRegressor(n_estimators=3, booster=booster).fit(x, y)
+    model.missing = missing
+    if missing is None or missing in (np.inf, 0.1):
+        with pytest.raises(Refused, match="missing"):
+            predictor.load(model, stored="pickle")
+        return
+    predictor.load(model, stored="pickle")
+    frame = pd.DataFrame(x, columns=list("abcdef"))
+    whole = np.nan_to_num(x, nan=-999).clip(-1e9, 1e9).astype(np.int64)
+    for odd in x, frame, frame.astype(np.float32), whole:
+        assert_same_method(predictor, model, "predict", odd)
+
+
+def test_changed_wrappers(predictor):
+    """Attributes that no longer fit the model inside."""
+    x, y = make_data()
+    y = (y > 1).astype(int)
+    for changes in (
+        {"booster": "gblinear"},
+        {"objective": "multi:softmax"},
+        {"n_classes_": 3},
+        {"_Booster": None},
+        {"missing": "x"},
+    ):
+        model = xgb.XGBClassifier(n_estimators=2).fit(x, y)
+        vars(model).update(changes)
+        with pytest.raises(Refused, match="XGBClassifier"):
+            predictor.load(model, stored="pickle")
+    with pytest.raises(Refused, match="not fitted"):
+        predictor.load(xgb.XGBRegressor(), stored="pickle")

@@ -1,5 +1,6 @@
-/* The models of tests/data/pickle and tests/data/sktree, one zip for each version of scikit-learn
- * (make.py there says what is in them), and the answers that are expected of them. */
+/* The models of tests/data/pickle, tests/data/sktree and tests/data/xgboost, one zip for each
+ * version of the library that made them (make.py there says what is in them), and the answers that
+ * are expected of them. */
 #ifndef MR_TESTS_SAVED_MODELS_H
 #define MR_TESTS_SAVED_MODELS_H
 
@@ -47,8 +48,9 @@ static inline struct saved_models saved_models_read(const char *folder, const ch
     mr_archive_close(archive);
     models.expected = yyjson_read(json.data, json.size, YYJSON_READ_ALLOW_INF_AND_NAN);
     if (!models.expected) exit(2);
-    models.version = yyjson_get_str(
-        yyjson_obj_get(yyjson_doc_get_root(models.expected), "scikit-learn"));
+    yyjson_val *root = yyjson_doc_get_root(models.expected);
+    yyjson_val *version = yyjson_obj_get(root, "scikit-learn");
+    models.version = yyjson_get_str(version ? version : yyjson_obj_get(root, "xgboost"));
     return models;
 }
 

@@ -8,6 +8,9 @@
 #include "engine/xgboost/booster_int.h"
 #include "loader/json.h"
 
+#define NEWEST_MAJOR 3
+#define NEWEST_MINOR 2
+
 /* Values of the file ------------------------------------------------------------------------ */
 
 mr_status mr_xgb_read_array(const struct mr_xgb_place *place, const char *key,
@@ -112,6 +115,17 @@ struct reader {
     struct mr_xgb_booster *out;
 };
 
+/* Later versions may mean something else by the same file. */
+static mr_status check_version(const struct reader *r, const struct mr_xgb_array *version) {
+    int64_t major = version->n > 0 ? mr_xgb_integer_at(version, 0) : 0;
+    int64_t minor = version->n > 1 ? mr_xgb_integer_at(version, 1) : 0;
+    if (major < NEWEST_MAJOR || (major == NEWEST_MAJOR && minor <= NEWEST_MINOR)) return MR_OK;
+    return mr_fail(r->err, MR_E_UNSUPPORTED,
+                   "no native engine for models of XGBoost %s yet: versions up to %d.%d were "
+                   "compared",
+                   r->out->version, NEWEST_MAJOR, NEWEST_MINOR);
+}
+
 static mr_status read_version(struct reader *r, const struct mr_xgb_place *file) {
     struct mr_xgb_array version;
     struct mr_buf text;
@@ -124,7 +138,7 @@ static mr_status read_version(struct reader *r, const struct mr_xgb_place *file)
     mr_buf_char(&text, '\0');
     MR_TRY(mr_buf_status(&text, r->err));
     r->out->version = text.data;
-    return MR_OK;
+    return check_version(r, &version);
 }
 
 static mr_status read_sizes(struct reader *r) {
@@ -249,7 +263,9 @@ static mr_status read_attributes(struct reader *r) {
     struct mr_xgb_place place = r->learner;
     r->out->best_iteration = -1;
     MR_TRY(mr_xgb_read_dict(&r->learner, "attributes", &place.object));
-    if (mr_object_item(place.object, "best_iteration")) {
+    /* Training no rounds leaves -1. */
+    const struct mr_object *best = mr_object_item(place.object, "best_iteration");
+    if (best && !mr_object_is_str(best, "-1")) {
         uint32_t value = 0;
         MR_TRY(mr_xgb_read_count(&place, "best_iteration", -1, &value));
         r->out->best_iteration = (int)value;

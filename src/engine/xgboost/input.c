@@ -72,9 +72,30 @@ static bool is_number(mr_dtype dtype) {
     return dtype != MR_STRING && dtype != MR_BINARY && dtype != MR_DATETIME && dtype != MR_OBJECT;
 }
 
+/* XGBRanker: the column of query ids, which some were fitted with (_get_qid in xgboost/sklearn.py).
+ */
+static mr_status drop_queries(const struct mr_table *table, struct mr_arena *arena,
+                              struct mr_table *out, struct mr_error *err) {
+    *out = *table;
+    out->columns = mr_arena_array(arena, table->n_cols, sizeof(*out->columns));
+    if (!out->columns) return mr_arena_fail(arena, err);
+    out->n_cols = 0;
+    for (size_t i = 0; i < table->n_cols; i++) {
+        const struct mr_column *column = &table->columns[i];
+        if (column->is_named && mr_str_is(column->name, "qid")) continue;
+        out->columns[out->n_cols++] = *column;
+    }
+    return MR_OK;
+}
+
 static mr_status init_table(const struct mr_xgb_model *model, const struct mr_table *table,
                             struct mr_arena *arena, struct mr_xgb_input *out,
                             struct mr_error *err) {
+    struct mr_table features;
+    if (model->wrapper == MR_XGB_RANKER) {
+        MR_TRY(drop_queries(table, arena, &features, err));
+        table = &features;
+    }
     MR_TRY(check_names(model, table, arena, err));
     MR_TRY(check_width(model, (int64_t)table->n_cols, err));
     for (size_t i = 0; i < table->n_cols; i++) {
@@ -163,11 +184,8 @@ static mr_status read_column(const struct mr_column *column, uint32_t feature, i
     return MR_OK;
 }
 
-mr_status mr_xgb_input_read(const struct mr_xgb_input *input, uint32_t feature, int64_t row,
-                            size_t n, float *out, struct mr_error *err) {
-    if (input->columns) {
-        return read_column(&input->columns[feature], feature, row, n, out, err);
-    }
+static mr_status read_tensor(const struct mr_xgb_input *input, uint32_t feature, int64_t row,
+                             size_t n, float *out, struct mr_error *err) {
     const struct mr_tensor *tensor = input->tensor;
     size_t start = (size_t)row * input->n_cols + feature;
     if (convert(tensor->dtype, tensor->values, start, input->n_cols, n, out)) return MR_OK;
@@ -178,6 +196,22 @@ mr_status mr_xgb_input_read(const struct mr_xgb_input *input, uint32_t feature, 
             return fail_cell(feature, row + (int64_t)i, err);
         }
         out[i] = (float)value;
+    }
+    return MR_OK;
+}
+
+/* Values are compared with `missing` as floats (AdapterView::DoFill in
+ * src/predictor/cpu_predictor.cc, IsValidFunctor in src/data/adapter.h). */
+mr_status mr_xgb_input_read(const struct mr_xgb_input *input, uint32_t feature, int64_t row,
+                            size_t n, float *out, struct mr_error *err) {
+    if (input->columns) {
+        MR_TRY(read_column(&input->columns[feature], feature, row, n, out, err));
+    } else {
+        MR_TRY(read_tensor(input, feature, row, n, out, err));
+    }
+    if (isnan(input->missing)) return MR_OK;
+    for (size_t i = 0; i < n; i++) {
+        if (out[i] == input->missing) out[i] = NAN;
     }
     return MR_OK;
 }
@@ -221,5 +255,6 @@ mr_status mr_xgb_input_init(const struct mr_xgb_model *model, const struct mr_in
                        "%s expects a table or an array of numbers, received %s", model->class_name,
                        input->raw_reason ? input->raw_reason : "something else");
     }
+    out->missing = model->missing;
     return mr_xgb_is_in_place(model) ? MR_OK : check_finite(model, out, err);
 }

@@ -123,13 +123,28 @@ static mr_status find_labels(const struct mr_xgb_model *model, const struct mr_t
     return MR_OK;
 }
 
+/* XGBClassifier.predict_proba (_cls_predict_proba): a column of its own for the class 0 of two. */
+static mr_status add_complements(struct mr_tensor *predictions, struct mr_arena *arena,
+                                 struct mr_error *err) {
+    if (predictions->n_dims == 2) return MR_OK;
+    const float *ones = predictions->values;
+    MR_TRY(new_tensor(MR_FLOAT32, predictions->shape[0], 2, arena, predictions, err));
+    float *both = (float *)(uintptr_t)predictions->values;
+    for (int64_t r = 0; r < predictions->shape[0]; r++) {
+        both[2 * r] = 1.0F - ones[r];
+        both[2 * r + 1] = ones[r];
+    }
+    return MR_OK;
+}
+
 mr_status mr_xgb_predict(const struct mr_tree_model *base, const struct mr_input *input,
                          struct mr_arena *arena, struct mr_output *out, struct mr_error *err) {
     const struct mr_xgb_model *model = (const struct mr_xgb_model *)base;
     struct mr_xgb_call call;
     struct mr_xgb_input x;
     struct mr_tensor predictions;
-    MR_TRY(mr_xgb_call_read(model, &input->params, &call, err));
+    static const struct mr_params no_params = {0};
+    MR_TRY(mr_xgb_call_read(model, model->takes_params ? &input->params : &no_params, &call, err));
     MR_TRY(mr_xgb_input_init(model, input, arena, &x, err));
     MR_TRY(new_tensor(MR_FLOAT32, x.n_rows, model->n_outputs, arena, &predictions, err));
     float *values = (float *)(uintptr_t)predictions.values;
@@ -147,7 +162,9 @@ mr_status mr_xgb_predict(const struct mr_tree_model *base, const struct mr_input
     predictions.n_dims = is_vector ? 1 : 2;
     ((int64_t *)(uintptr_t)predictions.shape)[1] = (int64_t)n_cols;
     predictions.n_values = x.n_rows * (int64_t)n_cols;
-    if (model->wrapper == MR_XGB_CLASSIFIER && !call.is_margin) {
+    if (model->is_proba) {
+        MR_TRY(add_complements(&predictions, arena, err));
+    } else if (model->wrapper == MR_XGB_CLASSIFIER && !call.is_margin) {
         return find_labels(model, &predictions, arena, &out->tensor, err);
     }
     out->tensor = predictions;

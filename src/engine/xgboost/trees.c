@@ -276,6 +276,10 @@ static mr_status read_rounds(struct reader *r, const struct mr_xgb_place *model,
         uint32_t n_parallel = 1;
         MR_TRY(mr_xgb_read_dict(model, "gbtree_model_param", &param.object));
         MR_TRY(mr_xgb_read_count(&param, "num_parallel_tree", 1, &n_parallel));
+        if (n_trees == 0) { /* 3.2.0 fails on a check of its own */
+            return mr_fail(r->err, MR_E_UNSUPPORTED,
+                           "XGBoost since 2.0 does not read models without trees of before");
+        }
         n_each = (size_t)(n_parallel ? n_parallel : 1) * n_groups;
         starts.n = n_trees / n_each + 1;
     }

@@ -1,73 +1,6 @@
 #include "engine/xgboost/xgboost.h"
 
 #include "engine/xgboost/xgboost_int.h"
-#include "loader/file.h"
-#include "loader/json.h"
-#include "loader/ubjson.h"
-
-/* File -------------------------------------------------------------------------------------- */
-
-static bool has_suffix(const char *path, const char *suffix) {
-    size_t size = strlen(path), n = strlen(suffix);
-    return size > n && strcmp(path + size - n, suffix) == 0;
-}
-
-/* XGBoost itself goes by the suffix (Learner::LoadModel in src/c_api/c_api.cc). */
-static mr_status parse_file(const char *path, struct mr_arena *scratch,
-                            const struct mr_object **out, struct mr_error *err) {
-    bool is_json = has_suffix(path, ".json");
-    if (!is_json && !has_suffix(path, ".ubj")) {
-        return mr_fail(
-            err, MR_E_UNSUPPORTED,
-            "no native engine for XGBoost models in files other than .ubj and .json yet");
-    }
-    struct mr_str data;
-    MR_TRY(mr_file_load(path, scratch, &data, err));
-    mr_status status = is_json ? mr_json_object_parse(data, scratch, out, err)
-                               : mr_ubjson_parse(data, scratch, out, err);
-    mr_arena_discard(scratch, (void *)(uintptr_t)data.data, data.size);
-    return status;
-}
-
-/* Wrapper ----------------------------------------------------------------------------------- */
-
-struct wrapper {
-    const char *class_path, *class_name;
-    mr_xgb_wrapper wrapper;
-    const char *estimator_type; /* XGBModel._get_type: load_model refuses files of others */
-};
-
-static const struct wrapper wrappers[] = {
-    {"xgboost.core.Booster", "Booster", MR_XGB_BOOSTER, NULL},
-    {"xgboost.sklearn.XGBClassifier", "XGBClassifier", MR_XGB_CLASSIFIER, "classifier"},
-    {"xgboost.sklearn.XGBRFClassifier", "XGBRFClassifier", MR_XGB_CLASSIFIER, "classifier"},
-    {"xgboost.sklearn.XGBRegressor", "XGBRegressor", MR_XGB_REGRESSOR, "regressor"},
-    {"xgboost.sklearn.XGBRFRegressor", "XGBRFRegressor", MR_XGB_REGRESSOR, "regressor"},
-    {"xgboost.sklearn.XGBRanker", "XGBRanker", MR_XGB_REGRESSOR, "ranker"},
-};
-
-/* MLflow before 1.22 did not write the class: it was the booster. */
-static mr_status find_wrapper(struct mr_str model_class, const struct wrapper **out,
-                              struct mr_error *err) {
-    if (model_class.size == 0) {
-        *out = &wrappers[0];
-        return MR_OK;
-    }
-    for (size_t i = 0; i < sizeof(wrappers) / sizeof(*wrappers); i++) {
-        *out = &wrappers[i];
-        if (mr_str_is(model_class, wrappers[i].class_path)) return MR_OK;
-    }
-    return mr_fail(err, MR_E_UNSUPPORTED, "no native engine for %.*s yet",
-                   MR_STR_ARGS(model_class));
-}
-
-static mr_status check_type(const struct wrapper *wrapper, const struct mr_xgb_booster *booster,
-                            struct mr_error *err) {
-    if (!wrapper->estimator_type || booster->estimator_type.size == 0) return MR_OK;
-    if (mr_str_is(booster->estimator_type, wrapper->estimator_type)) return MR_OK;
-    return mr_fail(err, MR_E_FORMAT, "the model file is of a %.*s, but %s loads it",
-                   MR_STR_ARGS(booster->estimator_type), wrapper->class_name);
-}
 
 /* Trees ------------------------------------------------------------------------------------- */
 
@@ -165,20 +98,29 @@ static mr_status copy_names(struct mr_xgb_model *model, const struct mr_xgb_boos
     return MR_OK;
 }
 
+/* Requests to mlflow.sklearn's models have no params: _SklearnModelWrapper.predict drops them. */
+static mr_status check_params(const struct mr_model_source *source, struct mr_xgb_model *model,
+                              bool *has_rounds, struct mr_error *err) {
+    *has_rounds = false;
+    if (!model->takes_params) return MR_OK;
+    return mr_xgb_call_check(model->wrapper, source->signature, has_rounds, err);
+}
+
 static mr_status build(const struct mr_model_source *source, struct mr_xgb_model *model,
                        struct mr_arena *scratch, struct mr_error *err) {
-    const struct wrapper *wrapper = NULL;
-    const struct mr_object *file = NULL;
+    struct mr_xgb_source found;
     struct mr_xgb_booster booster;
     bool has_rounds = false;
-    MR_TRY(find_wrapper(source->model_class, &wrapper, err));
-    MR_TRY(mr_xgb_call_check(wrapper->wrapper, source->signature, &has_rounds, err));
     MR_TRY(mr_engine_check_signature(source->signature, err));
-    MR_TRY(parse_file(source->data_path, scratch, &file, err));
-    MR_TRY(mr_xgb_booster_read(file, scratch, &booster, err));
-    MR_TRY(check_type(wrapper, &booster, err));
-    model->wrapper = wrapper->wrapper;
-    model->class_name = wrapper->class_name;
+    MR_TRY(mr_xgb_source_open(source, scratch, &found, err));
+    model->wrapper = found.wrapper;
+    model->class_name = found.class_name;
+    model->missing = found.missing;
+    model->is_proba = found.is_proba;
+    model->takes_params = found.estimator == NULL;
+    MR_TRY(check_params(source, model, &has_rounds, err));
+    MR_TRY(mr_xgb_booster_read(found.file, scratch, &booster, err));
+    MR_TRY(mr_xgb_source_check(&found, &booster, err));
     model->kind = booster.kind;
     model->objective = booster.objective;
     model->n_features = booster.n_features;
@@ -194,9 +136,6 @@ static mr_status build(const struct mr_model_source *source, struct mr_xgb_model
 static mr_status load(const struct mr_model_source *source, struct mr_arena *arena,
                       struct mr_arena *scratch, struct mr_tree_model **out, const char **summary,
                       struct mr_error *err) {
-    if (!source->data_path) {
-        return mr_fail(err, MR_E_FORMAT, "MLmodel names no file of the XGBoost model");
-    }
     struct mr_xgb_model *model = mr_arena_zalloc(arena, sizeof(*model));
     if (!model) return mr_arena_fail(arena, err);
     model->base.arena = arena;
@@ -219,6 +158,7 @@ static void describe(const struct mr_tree_model *base, struct mr_buf *buf) {
 
 const struct mr_tree_family mr_xgb_family = {
     .flavor = "mlflow.xgboost",
+    .package = "xgboost",
     .load = load,
     .describe = describe,
     .predict = mr_xgb_predict,

@@ -1,7 +1,8 @@
 /* Inside of the XGBoost family: the model, its inputs and the params of a call.
  *
- * xgboost.c: the family, loading. input.c: what XGBoost lets pass as data. call.c: params of a
- * request. predict.c: input -> sums -> what the wrapper returns. */
+ * xgboost.c: the family, loading. source.c: the model's file, who predicts. input.c: what XGBoost
+ * lets pass as data. call.c: params of a request. predict.c: input -> sums -> what the wrapper
+ * returns. */
 #ifndef MR_ENGINE_XGBOOST_XGBOOST_INT_H
 #define MR_ENGINE_XGBOOST_XGBOOST_INT_H
 
@@ -13,6 +14,7 @@
 typedef enum mr_xgb_wrapper {
     MR_XGB_BOOSTER,    /* xgboost.core.Booster */
     MR_XGB_CLASSIFIER, /* XGBClassifier, XGBRFClassifier */
+    MR_XGB_RANKER,     /* XGBRanker: leaves out a column "qid" */
     MR_XGB_REGRESSOR   /* the other wrappers: predictions as they are */
 } mr_xgb_wrapper;
 
@@ -20,6 +22,9 @@ struct mr_xgb_model {
     struct mr_tree_model base;
     mr_xgb_wrapper wrapper;
     const char *class_name; /* "XGBClassifier" */
+    float missing;          /* values that count as missing beside NaN; NaN: none */
+    bool is_proba;          /* a classifier answers by predict_proba */
+    bool takes_params;      /* the params of a request reach predict */
     const char *version;    /* of XGBoost that saved it */
     mr_xgb_kind kind;
     const struct mr_xgb_objective *objective;
@@ -39,6 +44,34 @@ static inline bool mr_xgb_is_in_place(const struct mr_xgb_model *model) {
     return model->wrapper != MR_XGB_BOOSTER && model->kind != MR_XGB_LINEAR;
 }
 
+/* Source ------------------------------------------------------------------------------------ */
+
+struct mr_xgb_class; /* private to source.c */
+
+/* What MLflow loads. */
+struct mr_xgb_source {
+    const struct mr_object *file; /* for mr_xgb_booster_read */
+    mr_xgb_wrapper wrapper;
+    const char *class_name; /* static */
+    const struct mr_xgb_class *class_;
+    const struct mr_object *estimator; /* the wrapper in an object graph; NULL: a file of its own */
+    float missing;                     /* as in the model; NaN for a file of its own */
+    bool is_proba;                     /* as in the model */
+};
+
+/* Read the model's file. arena: holds it.
+ * returns  MR_OK; MR_E_UNSUPPORTED for classes, methods and formats that are not evaluated here;
+ *          MR_E_IO, MR_E_FORMAT, MR_E_TOO_LARGE, MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_xgb_source_open(const struct mr_model_source *source,
+                                           struct mr_arena *arena, struct mr_xgb_source *out,
+                                           struct mr_error *err);
+
+/* Whether the class takes what was read of its file. returns  MR_OK; MR_E_FORMAT where XGBoost
+ * would raise; MR_E_UNSUPPORTED for attributes that do not fit the booster */
+MR_MUST_CHECK mr_status mr_xgb_source_check(const struct mr_xgb_source *source,
+                                            const struct mr_xgb_booster *booster,
+                                            struct mr_error *err);
+
 /* Input ------------------------------------------------------------------------------------- */
 
 /* Checked data. Points into the request's input. */
@@ -47,6 +80,7 @@ struct mr_xgb_input {
     uint32_t n_cols;                 /* the model's features */
     const struct mr_column *columns; /* a table; else NULL */
     const struct mr_tensor *tensor;  /* a matrix of n_cols columns; else NULL */
+    float missing;                   /* as in the model */
 };
 
 /* Check names, shape, dtypes and, for a DMatrix, that no value is infinite.
