@@ -113,6 +113,7 @@ bool mr_engine_can_take(const struct mr_engine *engine, const struct mr_input *i
 
 void mr_engine_ask(const struct mr_engine *engine, struct mr_call *call) {
     call->err = (struct mr_error){0};
+    call->started_ns = 0;
     call->is_streamed = false;
     call->output = (struct mr_output){0};
     if (engine->ops->is_native) {
@@ -134,6 +135,11 @@ void mr_engine_pause(const struct mr_engine *engine, struct mr_call *call, bool 
 
 mr_engine_state mr_engine_state_of(const struct mr_engine *engine) {
     return engine->ops->is_native ? MR_ENGINE_READY : engine->ops->state(engine->model);
+}
+
+void mr_engine_stats_of(const struct mr_engine *engine, struct mr_engine_stats *out) {
+    *out = (struct mr_engine_stats){0};
+    if (!engine->ops->is_native) engine->ops->stats(engine->model, out);
 }
 
 void mr_engine_describe(const struct mr_engine *engine, struct mr_buf *buf) {

@@ -93,6 +93,8 @@ struct mr_call {
     void *ctx; /* the caller's */
 
     /* Set by the engine. */
+    uint64_t started_ns; /* of CLOCK_MONOTONIC: when a worker was given the call, the last time if
+                            more than once; 0: it never was */
     mr_status status;
     bool is_streamed;        /* MR_OK: all of the answer came in chunks, maybe none */
     struct mr_output output; /* MR_OK, not streamed: in the arena or in the model */
@@ -105,6 +107,31 @@ typedef enum mr_engine_state {
     MR_ENGINE_READY,
     MR_ENGINE_FAILED /* loading failed, for good */
 } mr_engine_state;
+
+/* Upper bounds of the sizes that are counted: 1, 2, 4, ... rows. */
+#define MR_STATS_N_SIZES 15
+
+/* What an engine that is asked does, and has done since it was loaded; for metrics. Rows of what is
+ * not decoded count as one. */
+struct mr_engine_stats {
+    unsigned n_workers;         /* that there are to be */
+    unsigned n_alive;           /* of them: can be given calls */
+    uint64_t n_replaced;        /* workers that ended, and were or will be started anew */
+    uint64_t n_waiting;         /* calls in the queue */
+    uint64_t n_waiting_rows;    /* theirs */
+    uint64_t waiting_bytes;     /* as they are, or would be, sent */
+    uint64_t n_under_way;       /* calls that workers have, and somebody waits for */
+    uint64_t n_refused;         /* calls: the queue was full */
+    uint64_t n_expired_waiting; /* too late in the queue; */
+    uint64_t n_expired_working; /* with a worker */
+    uint64_t n_cancelled;
+    uint64_t n_rerun; /* calls sent once more, alone, since they could not be answered together */
+    /* What workers were sent in one message, a call or several together. */
+    uint64_t n_sent_of_size[MR_STATS_N_SIZES + 1]; /* [i]: messages of at most 1 << i rows and not
+                                                      in those before; the last one: larger ones */
+    uint64_t n_sent_calls;                         /* calls in all of them */
+    uint64_t n_sent_rows;
+};
 
 struct mr_engine_ops {
     const char *name;
@@ -130,6 +157,7 @@ struct mr_engine_ops {
     bool (*cancel)(struct mr_engine_model *model, struct mr_call *call);
     void (*pause)(struct mr_engine_model *model, struct mr_call *call, bool is_paused);
     mr_engine_state (*state)(const struct mr_engine_model *model);
+    void (*stats)(struct mr_engine_model *model, struct mr_engine_stats *out);
 };
 
 /* An engine with a model in it: what a server holds. */
@@ -186,6 +214,10 @@ bool mr_engine_cancel(const struct mr_engine *engine, struct mr_call *call);
 void mr_engine_pause(const struct mr_engine *engine, struct mr_call *call, bool is_paused);
 
 mr_engine_state mr_engine_state_of(const struct mr_engine *engine);
+
+/* All counts as they are at one moment; of a native engine, which has no workers, zeroes.
+ * threads  any */
+void mr_engine_stats_of(const struct mr_engine *engine, struct mr_engine_stats *out);
 
 void mr_engine_describe(const struct mr_engine *engine, struct mr_buf *buf);
 

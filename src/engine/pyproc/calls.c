@@ -34,6 +34,14 @@ static mr_status write_request(const struct mr_wire_request *request, struct mr_
     return status;
 }
 
+static uint64_t count_rows(const struct mr_input *input) {
+    int64_t n = 1;
+    if (input->kind == MR_INPUT_TABLE) n = input->table.n_rows;
+    bool has_tensors = input->kind == MR_INPUT_TENSOR || input->kind == MR_INPUT_TENSORS;
+    if (has_tensors && input->n_tensors && input->tensors[0].n_dims) n = input->tensors[0].shape[0];
+    return (uint64_t)n;
+}
+
 mr_status mr_calls_prepare(struct mr_call *call, bool is_nan_literal, struct mr_error *err) {
     call->state = NULL;
     const char *reason;
@@ -42,7 +50,8 @@ mr_status mr_calls_prepare(struct mr_call *call, bool is_nan_literal, struct mr_
     }
     struct mr_ticket *ticket = mr_arena_alloc(call->arena, sizeof(*ticket));
     if (!ticket) return mr_arena_fail(call->arena, err);
-    *ticket = (struct mr_ticket){.call = call, .memfd = {.fd = -1}};
+    *ticket = (struct mr_ticket){
+        .call = call, .n_rows = count_rows(call->input), .memfd = {.fd = -1}};
     const struct mr_wire_request_options options = {.wants_stream = call->wants_stream,
                                                     .is_nan_literal = is_nan_literal};
     struct mr_wire_request *request;
@@ -95,7 +104,14 @@ static int64_t give_up_us(const struct mr_lane *lane, const struct mr_slot *slot
 
 /* --- the queue -------------------------------------------------------------------------------- */
 
+static void count_in(struct mr_calls *calls, const struct mr_ticket *ticket) {
+    calls->stats.n_waiting++;
+    calls->stats.n_waiting_rows += ticket->n_rows;
+    calls->stats.waiting_bytes += ticket->size;
+}
+
 static void append(struct mr_calls *calls, struct mr_ticket *ticket) {
+    count_in(calls, ticket);
     ticket->place = MR_TICKET_QUEUED;
     ticket->previous = calls->last;
     ticket->next = NULL;
@@ -108,6 +124,7 @@ static void append(struct mr_calls *calls, struct mr_ticket *ticket) {
 }
 
 static void prepend(struct mr_calls *calls, struct mr_ticket *ticket) {
+    count_in(calls, ticket);
     ticket->place = MR_TICKET_QUEUED;
     ticket->previous = NULL;
     ticket->next = calls->first;
@@ -120,6 +137,9 @@ static void prepend(struct mr_calls *calls, struct mr_ticket *ticket) {
 }
 
 static void unlink_ticket(struct mr_calls *calls, struct mr_ticket *ticket) {
+    calls->stats.n_waiting--;
+    calls->stats.n_waiting_rows -= ticket->n_rows;
+    calls->stats.waiting_bytes -= ticket->size;
     if (ticket->previous) {
         ticket->previous->next = ticket->next;
     } else {
@@ -169,6 +189,14 @@ static void cancel_slot(struct mr_calls *calls, struct mr_lane *lane, struct mr_
     slot->is_cancel_due = !send_word(calls, lane, MR_WIRE_CANCEL, slot->id);
 }
 
+static void count_sent(struct mr_engine_stats *stats, uint64_t n_calls, uint64_t n_rows) {
+    size_t size = 0;
+    while (size < MR_STATS_N_SIZES && n_rows > (uint64_t)1 << size) size++;
+    stats->n_sent_of_size[size]++;
+    stats->n_sent_calls += n_calls;
+    stats->n_sent_rows += n_rows;
+}
+
 /* Send the first call of the queue to a lane. */
 static bool send_first(struct mr_calls *calls, struct mr_lane *lane, int64_t now_us) {
     struct mr_ticket *ticket = calls->first;
@@ -183,6 +211,8 @@ static bool send_first(struct mr_calls *calls, struct mr_lane *lane, int64_t now
     ticket->place = MR_TICKET_SENT;
     ticket->lane = lane;
     ticket->sent_us = now_us;
+    ticket->call->started_ns = (uint64_t)now_us * 1000;
+    count_sent(&calls->stats, 1, ticket->n_rows);
     int64_t deadline_us = calls->timeout_us == MR_NEVER_US ? MR_NEVER_US
                                                            : ticket->asked_us + calls->timeout_us;
     lane->slots[lane->n_slots++] = (struct mr_slot){.id = ticket->id,
@@ -261,6 +291,7 @@ bool mr_calls_withdraw(struct mr_calls *calls, struct mr_ticket *ticket) {
     default: return false;
     }
     end_ticket(ticket);
+    calls->stats.n_cancelled++;
     return true;
 }
 
@@ -365,16 +396,17 @@ void mr_calls_close(struct mr_calls *calls, struct mr_lane *lane, const struct m
 
 /* --- time ------------------------------------------------------------------------------------- */
 
-static void end_too_late(const struct mr_calls *calls, struct mr_ticket *ticket,
-                         struct mr_ended *ended) {
+static void end_too_late(struct mr_calls *calls, struct mr_ticket *ticket, struct mr_ended *ended) {
     struct mr_error err;
     double timeout_s = (double)calls->timeout_us / US_PER_S;
     if (ticket->place == MR_TICKET_SENT) {
+        calls->stats.n_expired_working++;
         mr_fail(&err, MR_E_DEADLINE,
                 "no answer within %g s: the model was still working on the request, which had "
                 "waited %.3f s in the queue",
                 timeout_s, (double)(ticket->sent_us - ticket->asked_us) / US_PER_S);
     } else {
+        calls->stats.n_expired_waiting++;
         mr_fail(&err, MR_E_DEADLINE,
                 "no answer within %g s: the request waited in the queue, no worker was free",
                 timeout_s);
@@ -427,5 +459,16 @@ void mr_calls_expire(struct mr_calls *calls, int64_t now_us, struct mr_ended *en
         }
         unlink_ticket(calls, ticket);
         end_too_late(calls, ticket, ended);
+    }
+}
+
+void mr_calls_stats(const struct mr_calls *calls, struct mr_engine_stats *out) {
+    *out = calls->stats;
+    out->n_workers = (unsigned)calls->n_lanes;
+    for (size_t i = 0; i < calls->n_lanes; i++) {
+        const struct mr_lane *lane = &calls->lanes[i];
+        out->n_alive += is_open(lane);
+        for (size_t j = 0; j < lane->n_slots; j++)
+            out->n_under_way += lane->slots[j].ticket != NULL;
     }
 }

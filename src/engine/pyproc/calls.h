@@ -35,6 +35,7 @@ struct mr_ticket {
     struct mr_lane *lane;              /* MR_TICKET_SENT */
     uint64_t id;
     int64_t asked_us, sent_us;
+    uint64_t n_rows; /* 1 where they are not decoded */
     size_t size;
     const void *payload;   /* size bytes; NULL: in the memfd */
     struct mr_memfd memfd; /* sealed */
@@ -75,6 +76,7 @@ struct mr_calls {
     int64_t next_us;                /* nothing is too late before; MR_NEVER_US: ever */
     int64_t service_us;             /* how long calls take lately, a moving mean */
     uint64_t last_id;
+    struct mr_engine_stats stats; /* but for what lanes tell */
     /* Tell when lane->needs_room has changed. */
     void (*room_wanted)(struct mr_lane *lane);
 };
@@ -137,6 +139,9 @@ void mr_calls_expire(struct mr_calls *calls, int64_t now_us, struct mr_ended *en
 /* End all calls in the queue. */
 void mr_calls_fail_queue(struct mr_calls *calls, const struct mr_error *err,
                          struct mr_ended *ended);
+
+/* What mr_engine_stats_of tells. */
+void mr_calls_stats(const struct mr_calls *calls, struct mr_engine_stats *out);
 
 /* Add a call that has ended and set its status. */
 void mr_ended_add(struct mr_ended *ended, struct mr_ticket *ticket, const struct mr_error *err);

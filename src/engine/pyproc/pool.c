@@ -239,6 +239,13 @@ mr_engine_state mr_pool_state(const struct mr_pool *pool) {
     return (mr_engine_state)atomic_load(&pool->state);
 }
 
+void mr_pool_stats(struct mr_pool *pool, struct mr_engine_stats *out) {
+    pthread_mutex_lock(&pool->lock);
+    mr_calls_stats(&pool->calls, out);
+    out->n_replaced = pool->n_replaced;
+    pthread_mutex_unlock(&pool->lock);
+}
+
 void mr_pool_describe(struct mr_pool *pool, struct mr_buf *buf) {
     if (!atomic_load(&pool->has_loaded)) return;
     pthread_mutex_lock(&pool->lock);

@@ -34,11 +34,12 @@ MR_MUST_CHECK mr_status mr_pool_new(const struct mr_pool_options *options, struc
 /* End all processes and wait for them. No call may be under way; not from within a callback. */
 void mr_pool_free(struct mr_pool *pool);
 
-/* See mr_engine_ask, _cancel, _pause, _state_of.  threads: any */
+/* See mr_engine_ask, _cancel, _pause, _state_of, _stats_of.  threads: any */
 void mr_pool_ask(struct mr_pool *pool, struct mr_call *call);
 bool mr_pool_cancel(struct mr_pool *pool, struct mr_call *call);
 void mr_pool_pause(struct mr_pool *pool, struct mr_call *call, bool is_paused);
 mr_engine_state mr_pool_state(const struct mr_pool *pool);
+void mr_pool_stats(struct mr_pool *pool, struct mr_engine_stats *out);
 
 /* A line on what was loaded; on an empty buffer before that nothing. */
 void mr_pool_describe(struct mr_pool *pool, struct mr_buf *buf);

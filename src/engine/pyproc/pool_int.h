@@ -49,6 +49,7 @@ struct mr_pool {
     struct mr_ticket *chunk_ticket; /* its call is being told a chunk, without the lock */
     struct mr_loaded loaded;        /* what the latest host said; has_loaded */
     struct mr_error failure;        /* MR_ENGINE_FAILED */
+    uint64_t n_replaced;            /* workers that ended, and were or are to be */
     int64_t wait_until_us;          /* how long the pool's thread sleeps */
     bool is_stopping;
 };

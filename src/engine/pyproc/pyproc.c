@@ -77,6 +77,10 @@ static mr_engine_state state(const struct mr_engine_model *model) {
     return mr_pool_state(model->pool);
 }
 
+static void stats(struct mr_engine_model *model, struct mr_engine_stats *out) {
+    mr_pool_stats(model->pool, out);
+}
+
 const struct mr_engine_ops mr_python_engine = {
     .name = "python",
     .is_native = false,
@@ -89,4 +93,5 @@ const struct mr_engine_ops mr_python_engine = {
     .cancel = cancel,
     .pause = pause_call,
     .state = state,
+    .stats = stats,
 };

@@ -288,6 +288,7 @@ static void replace_worker(struct mr_pool *pool, struct mr_peer *peer, const cha
     if (lane->socket >= 0) {
         mr_calls_close(&pool->calls, lane, &err, mr_pool_now_us(), &ended);
     }
+    pool->n_replaced++;
     update_state(pool);
     pthread_mutex_unlock(&pool->lock);
     worker->peer = NULL;

@@ -477,6 +477,42 @@ static void test_fail_queue(void **state) {
     assert_string_equal(b->err.message, "stopping");
 }
 
+static struct mr_engine_stats stats(void) {
+    struct mr_engine_stats stats;
+    mr_calls_stats(&calls, &stats);
+    return stats;
+}
+
+static void test_stats(void **state) {
+    (void)state;
+    struct mr_call *a = ask(10), *b = ask(1000), *c = ask(20);
+    assert_int_equal(stats().n_workers, N_LANES);
+    assert_int_equal(stats().n_alive, 0);
+    assert_int_equal(stats().n_waiting, 3);
+    assert_int_equal(stats().n_waiting_rows, 3); /* a raw one counts as one */
+    assert_true(stats().waiting_bytes >= 1030);
+    assert_int_equal(a->started_ns, 0);
+    open_lane(0, false);
+    assert_int_equal(a->started_ns, (uint64_t)now * 1000);
+    assert_int_equal(stats().n_alive, 1);
+    assert_int_equal(stats().n_waiting, 2);
+    assert_int_equal(stats().n_under_way, 1);
+    assert_int_equal(stats().n_sent_of_size[0], 1);
+    assert_true(withdraw(b));
+    assert_int_equal(stats().n_cancelled, 1);
+    struct mr_ended ended = expire(now + TIMEOUT_US);
+    assert_ptr_equal(ended.first->call, a);
+    assert_ptr_equal(ended.last->call, c);
+    assert_int_equal(stats().n_expired_working, 1);
+    assert_int_equal(stats().n_expired_waiting, 1);
+    assert_int_equal(stats().n_waiting, 0);
+    assert_int_equal(stats().n_waiting_rows, 0);
+    assert_int_equal(stats().waiting_bytes, 0);
+    assert_int_equal(stats().n_under_way, 0);
+    assert_int_equal(stats().n_sent_calls, 1);
+    assert_int_equal(stats().n_sent_rows, 1);
+}
+
 static void test_cannot_carry(void **state) {
     (void)state;
     struct mr_column column = {.dtype = MR_OBJECT};
@@ -509,6 +545,7 @@ int main(void) {
         TEST(test_full_socket),
         TEST(test_closed_socket),
         TEST(test_fail_queue),
+        TEST(test_stats),
         TEST(test_cannot_carry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
