@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "engine/graph.h"
+#include "engine/lightgbm/lightgbm.h"
 #include "engine/sktree/sktree.h"
 #include "engine/xgboost/xgboost.h"
 
@@ -12,6 +13,7 @@
 /* Adding a family is one line here and a folder. */
 static const struct mr_tree_family *const families[] = {
     &mr_xgb_family,
+    &mr_lgb_family,
     &mr_skt_family,
 };
 

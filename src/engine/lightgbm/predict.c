@@ -1,0 +1,103 @@
+/* lightgbm/basic.py (_InnerPredictor.predict), lightgbm/sklearn.py (LGBMClassifier.predict,
+ * predict_proba), src/boosting/gbdt_prediction.cpp (GBDT::Predict). */
+#include <math.h>
+
+#include "engine/lightgbm/lightgbm_int.h"
+
+/* Sums -------------------------------------------------------------------------------------- */
+
+/* Sums of a block of rows, from column order to row order. */
+static void take_sums(const struct mr_tree_scratch *scratch, size_t n_rows, size_t n_outputs,
+                      double *out) {
+    const double *sums = scratch->sums;
+    for (size_t k = 0; k < n_outputs; k++) {
+        for (size_t r = 0; r < n_rows; r++) {
+            out[r * n_outputs + k] = sums[k * scratch->stride + r];
+        }
+    }
+}
+
+static mr_status sum_trees(const struct mr_lgb_model *model, const struct mr_lgb_input *input,
+                           struct mr_arena *arena, double *out, struct mr_error *err) {
+    const struct mr_tree_shape *shape = mr_tree_forest_shape(model->forest);
+    size_t n_block = input->n_rows == 1 ? 1 : MR_TREE_BLOCK_ROWS;
+    struct mr_tree_scratch scratch;
+    MR_TRY(mr_tree_scratch_new(model->forest, n_block, arena, &scratch, err));
+    for (int64_t row = 0; row < input->n_rows; row += (int64_t)n_block) {
+        size_t n = (size_t)(input->n_rows - row);
+        if (n > n_block) n = n_block;
+        for (size_t i = 0; i < shape->n_columns; i++) {
+            MR_TRY(mr_lgb_input_read(input, shape->columns[i], row, n,
+                                     (double *)scratch.x + i * scratch.stride, err));
+        }
+        mr_tree_forest_sum(model->forest, &scratch, n);
+        take_sums(&scratch, n, model->n_outputs, out + (size_t)row * model->n_outputs);
+    }
+    return MR_OK;
+}
+
+/* Answers ----------------------------------------------------------------------------------- */
+
+/* numpy.argmax: the first of equals, and the first NaN before everything. */
+static uint32_t find_largest(const double *values, size_t n) {
+    uint32_t best = 0;
+    for (uint32_t k = 1; k < n && !isnan(values[best]); k++) {
+        if (values[k] > values[best] || isnan(values[k])) best = k;
+    }
+    return best;
+}
+
+/* LGBMClassifier.predict. */
+static mr_status find_labels(const struct mr_lgb_model *model, const struct mr_tensor *predictions,
+                             struct mr_arena *arena, struct mr_tensor *out, struct mr_error *err) {
+    const double *values = predictions->values;
+    int64_t n_rows = predictions->shape[0];
+    int64_t *shape = mr_arena_array(arena, 1, sizeof(*shape));
+    uint32_t *classes = mr_arena_array(arena, (size_t)n_rows, sizeof(*classes));
+    void *labels = mr_arena_array(arena, (size_t)n_rows, model->labels.item_bytes);
+    if (!shape || !classes || !labels) return mr_arena_fail(arena, err);
+    for (int64_t r = 0; r < n_rows; r++) {
+        if (model->is_multiclass) {
+            classes[r] = find_largest(values + (size_t)r * model->n_outputs, model->n_outputs);
+        } else {
+            const double both[] = {1 - values[r], values[r]};
+            classes[r] = find_largest(both, 2);
+        }
+    }
+    mr_sk_take_labels(&model->labels, classes, (size_t)n_rows, labels);
+    shape[0] = n_rows;
+    *out = (struct mr_tensor){.dtype = model->labels.dtype,
+                              .n_dims = 1,
+                              .shape = shape,
+                              .n_values = n_rows,
+                              .values = labels};
+    return MR_OK;
+}
+
+mr_status mr_lgb_predict(const struct mr_tree_model *base, const struct mr_input *input,
+                         struct mr_arena *arena, struct mr_output *out, struct mr_error *err) {
+    const struct mr_lgb_model *model = (const struct mr_lgb_model *)base;
+    struct mr_lgb_input x;
+    MR_TRY(mr_lgb_input_init(model, input, &x, err));
+    size_t n_values = (size_t)x.n_rows * model->n_outputs;
+    int64_t *shape = mr_arena_array(arena, 2, sizeof(*shape));
+    double *values = mr_arena_array(arena, (size_t)x.n_rows, model->n_outputs * sizeof(*values));
+    if (!shape || !values) return mr_arena_fail(arena, err);
+    MR_TRY(sum_trees(model, &x, arena, values, err));
+    if (model->is_average) {
+        for (size_t i = 0; i < n_values; i++) values[i] /= model->n_rounds;
+    }
+    mr_lgb_objective_transform(&model->objective, values, (size_t)x.n_rows, model->n_outputs);
+    shape[0] = x.n_rows;
+    shape[1] = model->n_outputs;
+    struct mr_tensor predictions = {.dtype = MR_FLOAT64,
+                                    .n_dims = model->n_outputs > 1 && x.n_rows > 0 ? 2 : 1,
+                                    .shape = shape,
+                                    .n_values = (int64_t)n_values,
+                                    .values = values};
+    if (model->kind == MR_LGB_CLASSIFIER) {
+        return find_labels(model, &predictions, arena, &out->tensor, err);
+    }
+    out->tensor = predictions;
+    return MR_OK;
+}
