@@ -449,6 +449,24 @@ def test_wrappers(predictor, wrapper, n_classes, params, stored):
             assert_same(predictor, fresh, pd.DataFrame(x[:n_rows]))
 
 
+@pytest.mark.parametrize("stored", ["skops", "pickle"])
+@pytest.mark.parametrize("method", ["predict", "predict_proba"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_wrappers_of_sklearn(predictor, n_classes, method, stored):
+    """As mlflow.sklearn saves them."""
+    x, y = make_data()
+    y = np.digitize(y, np.quantile(y, np.linspace(0, 1, n_classes + 1)[1:-1]))
+    model = lgb.LGBMClassifier(**QUIET, n_estimators=9).fit(x, LABELS["texts"][y])
+    predictor.load(model, method, stored)
+    for n_rows in 0, 1, 5, 200:
+        assert_same(predictor, model, x[:n_rows], method)
+        assert_same(predictor, model, pd.DataFrame(x[:n_rows]), method)
+    with pytest.raises(Refused, match="score"):
+        predictor.load(model, "score", stored)
+    with pytest.raises(Refused, match="predict_proba"):
+        predictor.load(lgb.LGBMRegressor(**QUIET).fit(x, y), "predict_proba", stored)
+
+
 def test_equal_classes(predictor):
     """The first of equal probabilities wins, as with numpy.argmax."""
     x, y = make_data()

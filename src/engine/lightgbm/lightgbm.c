@@ -61,6 +61,7 @@ static mr_status build(const struct mr_model_source *source, struct mr_lgb_model
     MR_TRY(find_rounds(&wrapper, &file, &model->n_rounds, err));
     MR_TRY(check_outputs(&wrapper, &file, err));
     model->kind = wrapper.kind;
+    model->method = wrapper.method;
     model->class_name = wrapper.class_name;
     model->labels = wrapper.labels;
     model->is_multiclass = wrapper.is_multiclass;
@@ -100,6 +101,7 @@ static void describe(const struct mr_tree_model *base, struct mr_buf *buf) {
 
 const struct mr_tree_family mr_lgb_family = {
     .flavor = "mlflow.lightgbm",
+    .package = "lightgbm",
     .load = load,
     .describe = describe,
     .predict = mr_lgb_predict,

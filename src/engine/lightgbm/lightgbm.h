@@ -1,5 +1,5 @@
-/* LightGBM's models as mlflow.lightgbm saves them: boosters, and the scikit-learn wrappers in skops
- * files and pickles. */
+/* LightGBM's models: boosters in text files, and the scikit-learn wrappers in skops files and
+ * pickles, as mlflow.lightgbm and mlflow.sklearn save them. */
 #ifndef MR_ENGINE_LIGHTGBM_LIGHTGBM_H
 #define MR_ENGINE_LIGHTGBM_LIGHTGBM_H
 

@@ -19,9 +19,13 @@ typedef enum mr_lgb_wrapper_kind {
     MR_LGB_CLASSIFIER /* LGBMClassifier */
 } mr_lgb_wrapper_kind;
 
+/* The method that MLmodel's predict_fn names. */
+typedef enum mr_lgb_method { MR_LGB_PREDICT, MR_LGB_PREDICT_PROBA } mr_lgb_method;
+
 /* A booster or a wrapper around one, as its file says. */
 struct mr_lgb_wrapper {
     mr_lgb_wrapper_kind kind;
+    mr_lgb_method method;
     const char *class_name;     /* "LGBMClassifier" */
     struct mr_str text;         /* of the booster; a NUL follows it */
     int32_t best_iteration;     /* rounds that predict; 0 or less: all */
@@ -33,6 +37,7 @@ struct mr_lgb_wrapper {
 struct mr_lgb_model {
     struct mr_tree_model base;
     mr_lgb_wrapper_kind kind;
+    mr_lgb_method method;
     const char *class_name;
     const char *format; /* version of the text format: "v4" */
     struct mr_sk_labels labels;
@@ -47,7 +52,7 @@ struct mr_lgb_model {
 
 /* File -------------------------------------------------------------------------------------- */
 
-/* What a file holds, according to source->model_class.
+/* What a file holds, according to source->flavor and source->model_class.
  * arena    holds the class name and the labels: the model's
  * scratch  holds what else *out points to, unless that is in the shared object graph
  * returns  MR_OK; MR_E_UNSUPPORTED, MR_E_IO, MR_E_FORMAT, MR_E_TOO_LARGE, MR_E_NO_MEMORY */

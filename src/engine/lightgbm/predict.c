@@ -74,6 +74,25 @@ static mr_status find_labels(const struct mr_lgb_model *model, const struct mr_t
     return MR_OK;
 }
 
+/* LGBMClassifier.predict_proba of two classes. */
+static mr_status pair_classes(const struct mr_tensor *predictions, struct mr_arena *arena,
+                              struct mr_tensor *out, struct mr_error *err) {
+    const double *values = predictions->values;
+    int64_t n_rows = predictions->shape[0];
+    int64_t *shape = mr_arena_array(arena, 2, sizeof(*shape));
+    double *pairs = mr_arena_array(arena, (size_t)n_rows, 2 * sizeof(*pairs));
+    if (!shape || !pairs) return mr_arena_fail(arena, err);
+    for (int64_t r = 0; r < n_rows; r++) {
+        pairs[2 * r] = 1 - values[r];
+        pairs[2 * r + 1] = values[r];
+    }
+    shape[0] = n_rows;
+    shape[1] = 2;
+    *out = (struct mr_tensor){
+        .dtype = MR_FLOAT64, .n_dims = 2, .shape = shape, .n_values = 2 * n_rows, .values = pairs};
+    return MR_OK;
+}
+
 mr_status mr_lgb_predict(const struct mr_tree_model *base, const struct mr_input *input,
                          struct mr_arena *arena, struct mr_output *out, struct mr_error *err) {
     const struct mr_lgb_model *model = (const struct mr_lgb_model *)base;
@@ -95,7 +114,10 @@ mr_status mr_lgb_predict(const struct mr_tree_model *base, const struct mr_input
                                     .shape = shape,
                                     .n_values = (int64_t)n_values,
                                     .values = values};
-    if (model->kind == MR_LGB_CLASSIFIER) {
+    if (model->method == MR_LGB_PREDICT_PROBA && !model->is_multiclass) {
+        return pair_classes(&predictions, arena, &out->tensor, err);
+    }
+    if (model->kind == MR_LGB_CLASSIFIER && model->method == MR_LGB_PREDICT) {
         return find_labels(model, &predictions, arena, &out->tensor, err);
     }
     out->tensor = predictions;

@@ -1,5 +1,6 @@
-/* lightgbm/sklearn.py (LGBMModel, LGBMClassifier), lightgbm/basic.py (Booster.__setstate__,
- * _load_pandas_categorical). */
+/* mlflow/lightgbm/__init__.py (_load_model, _LGBModelWrapper), mlflow/sklearn/__init__.py
+ * (_SklearnModelWrapper), lightgbm/sklearn.py (LGBMModel, LGBMClassifier), lightgbm/basic.py
+ * (Booster.__setstate__, _load_pandas_categorical). */
 #include "engine/graph.h"
 #include "engine/lightgbm/lightgbm_int.h"
 #include "loader/file.h"
@@ -126,6 +127,22 @@ static mr_status read_classes(const struct mr_object *root, struct mr_arena *are
     return MR_OK;
 }
 
+/* mlflow.lightgbm calls predict only; mlflow.sklearn what predict_fn names, of which LightGBM's
+ * classifier has predict_proba, too. */
+static mr_status read_method(const struct mr_model_source *source, struct mr_lgb_wrapper *out,
+                             struct mr_error *err) {
+    bool is_sklearn = mr_str_is(source->flavor, "mlflow.sklearn");
+    out->method = MR_LGB_PREDICT;
+    if (source->predict_fn.size == 0 || mr_str_is(source->predict_fn, "predict")) return MR_OK;
+    out->method = MR_LGB_PREDICT_PROBA;
+    if (is_sklearn && out->kind == MR_LGB_CLASSIFIER &&
+        mr_str_is(source->predict_fn, "predict_proba")) {
+        return MR_OK;
+    }
+    return mr_fail(err, MR_E_UNSUPPORTED, "no native engine for the method %.*s of %s",
+                   MR_STR_ARGS(source->predict_fn), out->class_name);
+}
+
 static mr_status read_wrapper(const struct mr_model_source *source, struct mr_arena *arena,
                               struct mr_lgb_wrapper *out, struct mr_error *err) {
     const struct mr_graph *graph = NULL;
@@ -149,12 +166,14 @@ static mr_status read_wrapper(const struct mr_model_source *source, struct mr_ar
     return out->kind == MR_LGB_CLASSIFIER ? read_classes(root, arena, out, err) : MR_OK;
 }
 
-/* MLflow before 1.22 did not write the class: it was the booster. */
 mr_status mr_lgb_wrapper_read(const struct mr_model_source *source, struct mr_arena *arena,
                               struct mr_arena *scratch, struct mr_lgb_wrapper *out,
                               struct mr_error *err) {
-    bool is_booster = source->model_class.size == 0 ||
-                      mr_str_is(source->model_class, "lightgbm.basic.Booster");
-    return is_booster ? read_booster_file(source->data_path, scratch, out, err)
-                      : read_wrapper(source, arena, out, err);
+    /* MLflow before 1.23 did not write the class: it was the booster. */
+    bool is_booster = mr_str_is(source->flavor, "mlflow.lightgbm") &&
+                      (source->model_class.size == 0 ||
+                       mr_str_is(source->model_class, "lightgbm.basic.Booster"));
+    MR_TRY(is_booster ? read_booster_file(source->data_path, scratch, out, err)
+                      : read_wrapper(source, arena, out, err));
+    return read_method(source, out, err);
 }
