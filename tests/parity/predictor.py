@@ -18,6 +18,17 @@ import skops.io
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+def tree_kernels():
+    """The kernels that this processor has, as MLRACE_TREE_KERNEL names them."""
+    flags = set(pathlib.Path("/proc/cpuinfo").read_text().split())
+    needed = {
+        "avx512": {"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vbmi", "avx512_vbmi2"},
+        "avx2": {"avx2"},
+        "scalar": set(),
+    }
+    return [kernel for kernel, names in needed.items() if names <= flags]
+
+
 class Refused(Exception):
     def __init__(self, answer):
         super().__init__(answer["message"])

@@ -1,5 +1,5 @@
 """LightGBM's models in the tree engine against LightGBM itself: random and trained models, random
-and odd inputs.
+and odd inputs, every kernel that this processor has.
 
 Predictions must be the same bits, leaves the same, labels and dtypes too, and whatever makes
 LightGBM raise must be refused.
@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import skops.io
 from hypothesis import HealthCheck, given, settings
-from predictor import Predictor, Refused
+from predictor import Predictor, Refused, tree_kernels
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -38,13 +38,22 @@ SPECIAL = [
 ]
 
 
-@pytest.fixture(scope="module")
-def predictor(tmp_path_factory):
+def start(tmp_path_factory, env):
     folder = tmp_path_factory.mktemp("models")
-    predictor = Predictor(folder)
+    predictor = Predictor(folder, env=env)
     predictor.folder = folder
     yield predictor
     predictor.close()
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory):
+    yield from start(tmp_path_factory, {})
+
+
+@pytest.fixture(scope="module", params=tree_kernels())
+def each_predictor(request, tmp_path_factory):
+    yield from start(tmp_path_factory, {"MLRACE_TREE_KERNEL": request.param})
 
 
 # How MLflow saves and loads them (mlflow/lightgbm/__init__.py, _save_model and _load_model).
@@ -259,7 +268,8 @@ def some_rows(rng, n_rows, n_features, thresholds, n_categories=0):
 @pytest.mark.parametrize("kind", ["numbers", "categories", "average"])
 @SLOW
 @given(data=st.data())
-def test_random_models(predictor, kind, data):
+def test_random_models(each_predictor, kind, data):
+    predictor = each_predictor
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     objective = data.draw(st.sampled_from(list(OBJECTIVES)))
     n_outputs = OBJECTIVES[objective]
@@ -279,7 +289,8 @@ def test_random_models(predictor, kind, data):
 
 @SLOW
 @given(data=st.data())
-def test_leaves(predictor, data):
+def test_leaves(each_predictor, data):
+    predictor = each_predictor
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     n_categories = data.draw(st.sampled_from([0, 40]))
     trees, thresholds = some_trees(
