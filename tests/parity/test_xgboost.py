@@ -3,6 +3,8 @@ odd inputs, every kernel that this processor has.
 
 Predictions and sums must be the same bits, leaves the same, labels and dtypes too, and whatever
 makes XGBoost raise must be refused.
+
+MLRACE_EXAMPLES=10 tries ten times as many random models and inputs.
 """
 
 import json
@@ -12,6 +14,9 @@ import pathlib
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other take their time
 
 import hypothesis.strategies as st
+import mlflow
+import mlflow.sklearn
+import mlflow.xgboost
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,6 +28,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 FLAGS = pathlib.Path("/proc/cpuinfo").read_text()
 KERNELS = ["scalar"]
+KERNELS += ["avx2"] if " avx2" in FLAGS else []
+KERNELS += ["avx512"] if " avx512bw" in FLAGS else []
 
 # float32 values where a comparison, a conversion or a sum could go wrong.
 TINY, SMALLEST, LARGEST = 1.4e-45, 1.1754944e-38, 3.4028235e38
@@ -37,16 +44,28 @@ PARAMS = json.dumps(
 
 
 SLOW = settings(
-    max_examples=20,
+    max_examples=20 * int(os.environ.get("MLRACE_EXAMPLES", 1)),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
-@pytest.fixture(scope="module", params=KERNELS)
-def predictor(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models")
-    predictor = Predictor(folder, env={"MLRACE_TREE_KERNEL": request.param})
+def start(folder, env=None):
+    predictor = Predictor(folder, env=env)
     predictor.folder = folder
+    return predictor
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory):
+    predictor = start(tmp_path_factory.mktemp("models"))
+    yield predictor
+    predictor.close()
+
+
+@pytest.fixture(scope="module", params=KERNELS)
+def kernel(request, tmp_path_factory):
+    """A predictor with a kernel that may not be the best one."""
+    predictor = start(tmp_path_factory.mktemp("kernel"), {"MLRACE_TREE_KERNEL": request.param})
     yield predictor
     predictor.close()
 
@@ -90,8 +109,8 @@ def assert_same(predictor, model, x, **params):
     got = predictor.predict(x, params)
     assert got.dtype == want.dtype
     assert got.shape == want.shape
-    if want.dtype == np.float32:
-        got, want = got.view(np.uint32), want.view(np.uint32)
+    if want.dtype == np.float32:  # a NaN is a NaN
+        got, want = (np.where(np.isnan(a), -1, a.view(np.int32)) for a in (got, want))
     np.testing.assert_array_equal(got, want)
 
 
@@ -247,11 +266,11 @@ def rows(rng, n_rows, n_features, thresholds, categories, is_finite=True):
 @pytest.mark.parametrize("kind", ["scalar", "vector", "dart", "category"])
 @SLOW
 @given(data=st.data())
-def test_random_models(predictor, kind, data):
+def test_random_models(kernel, kind, data):
     categories = data.draw(st.sampled_from([3, 40, 300])) if kind == "category" else 0
     booster = "dart" if kind == "dart" else "gbtree"
     file, thresholds = data.draw(models(booster, kind == "vector", categories))
-    path = predictor.folder / "random.json"
+    path = kernel.folder / "random.json"
     path.write_text(json.dumps(file))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     n_features = int(file["learner"]["learner_model_param"]["num_feature"])
@@ -260,20 +279,20 @@ def test_random_models(predictor, kind, data):
     n_rounds = 0
     for model in xgb.Booster(), xgb.XGBRegressor():
         model.load_model(path)
-        load(predictor, model, suffix, params=PARAMS)
+        load(kernel, model, suffix, params=PARAMS)
         is_booster = isinstance(model, xgb.Booster)
         x = rows(rng, n_rows, n_features, thresholds, categories, is_finite=is_booster)
-        assert_same(predictor, model, x, output_margin=True)
-        assert_same(predictor, model, x)
+        assert_same(kernel, model, x, output_margin=True)
+        assert_same(kernel, model, x)
         n_rounds = model.num_boosted_rounds() if is_booster else n_rounds
         first = int(rng.integers(n_rounds))
         end = int(rng.integers(first, n_rounds)) + 1
-        assert_same(predictor, model, x, output_margin=True, iteration_range=(first, end))
+        assert_same(kernel, model, x, output_margin=True, iteration_range=(first, end))
 
 
 @SLOW
 @given(data=st.data())
-def test_leaves(predictor, data):
+def test_leaves(kernel, data):
     file, thresholds = data.draw(models(categories=data.draw(st.sampled_from([0, 40]))))
     booster = file["learner"]["gradient_booster"]["model"]
     n_trees = min(2, len(booster["trees"]))
@@ -286,19 +305,138 @@ def test_leaves(predictor, data):
     file["learner"]["learner_model_param"].update(num_class="0", base_score="0")
     file["learner"]["objective"] = {"name": "reg:squarederror"}
     number_leaves(file)
-    path = predictor.folder / "leaves.json"
+    path = kernel.folder / "leaves.json"
     path.write_text(json.dumps(file))
     model = xgb.Booster(model_file=path)
-    load(predictor, model)
+    load(kernel, model)
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     n_features = int(file["learner"]["learner_model_param"]["num_feature"])
     for n_rows in 1, 100:
         x = rows(rng, n_rows, n_features, thresholds, categories=40)
         want = model.predict(xgb.DMatrix(x), pred_leaf=True).reshape(n_rows, n_trees)
-        got = predictor.predict(x).astype(int)
+        got = kernel.predict(x).astype(int)
         np.testing.assert_array_equal(got % 1024, want[:, 0])
         if n_trees > 1:
             np.testing.assert_array_equal(got // 1024, want[:, 1])
+
+
+# Transforms ----------------------------------------------------------------------------------
+
+ONE_OUTPUT = ["reg:squarederror", "reg:logistic", "reg:gamma", "reg:tweedie", "count:poisson"]
+ONE_OUTPUT += ["survival:cox", "survival:aft", "binary:logistic", "binary:logitraw", "binary:hinge"]
+# Where a sigmoid or an exponential function ends, and the floats around it.
+EDGES = [0, 16.6355, 17.3287, 88.37, 88.7, 88.722839, 88.72284, 103.9, 104.1, 1e30, 3.4028235e38]
+
+
+def stairs(leaves, tree):
+    """A tree whose leaf for x = i is leaves[i]."""
+    n = len(leaves)
+    inner = range(n - 1)
+    return {
+        "id": tree,
+        "tree_param": {"num_deleted": "0", "num_feature": "1", "num_nodes": str(2 * n - 1)}
+        | {"size_leaf_vector": "1"},
+        "left_children": [v for i in inner for v in (2 * i + 1, -1)] + [-1],
+        "right_children": [v for i in inner for v in (2 * i + 2, -1)] + [-1],
+        "parents": [2147483647] + [2 * (i // 2) for i in range(2 * n - 2)],
+        "split_indices": [0] * (2 * n - 1),
+        "split_conditions": [v for i in inner for v in (i + 0.5, leaves[i])] + [leaves[-1]],
+        "default_left": [0] * (2 * n - 1),
+        "base_weights": [0.0] * (2 * n - 1),
+        "loss_changes": [0.0] * (2 * n - 1),
+        "sum_hessian": [1.0] * (2 * n - 1),
+    }
+
+
+def model_of_sums(objective, sums, base_score="0"):
+    """A model file whose sums for x = i are sums[i], before the base score."""
+    n_outputs = sums.shape[1]
+    n_classes = n_outputs if objective.startswith("multi") else 0
+    trees = [stairs([float(v) for v in sums[:, k]], k) for k in range(n_outputs)]
+    return {
+        "version": [3, 2, 0],
+        "learner": {
+            "attributes": {},
+            "feature_names": [],
+            "feature_types": [],
+            "learner_model_param": {
+                "base_score": base_score,
+                "boost_from_average": "1",
+                "num_class": str(n_classes),
+                "num_feature": "1",
+                "num_target": str(1 if n_classes else n_outputs),
+            },
+            "gradient_booster": {
+                "name": "gbtree",
+                "model": {
+                    "gbtree_model_param": {"num_trees": str(n_outputs), "num_parallel_tree": "1"},
+                    "iteration_indptr": [0, n_outputs],
+                    "tree_info": list(range(n_outputs)),
+                    "trees": trees,
+                },
+            },
+            # What an objective of that name was saved with, of all of them.
+            "objective": {
+                "name": objective,
+                "reg_loss_param": {"scale_pos_weight": "1"},
+                "poisson_regression_param": {"max_delta_step": "0.7"},
+                "tweedie_regression_param": {"tweedie_variance_power": "1.5"},
+                "softmax_multiclass_param": {"num_class": str(n_outputs)},
+                "aft_loss_param": {
+                    "aft_loss_distribution": "normal",
+                    "aft_loss_distribution_scale": "1",
+                },
+            },
+        },
+    }
+
+
+def assert_same_file(predictor, file, x):
+    """The answers to a model file, or a refusal of it where XGBoost raises."""
+    path = predictor.folder / "model.json"
+    path.write_text(json.dumps(file))
+    try:
+        model = xgb.Booster(model_file=path)
+        model.predict(xgb.DMatrix(x))
+    except xgb.core.XGBoostError:
+        with pytest.raises(Refused):
+            predictor.load_file(path, flavor="mlflow.xgboost", params=PARAMS)
+        return
+    predictor.load_file(path, flavor="mlflow.xgboost", params=PARAMS)
+    assert_same(predictor, model, x)
+    assert_same(predictor, model, x, output_margin=True)
+
+
+@pytest.mark.parametrize("objective", [*ONE_OUTPUT, "multi:softprob", "multi:softmax"])
+@SLOW
+@given(data=st.data())
+def test_transforms(predictor, objective, data):
+    """Sums of all sizes: floats of random bits, and those where functions overflow."""
+    n_outputs = data.draw(st.sampled_from([2, 3, 17])) if objective.startswith("multi") else 1
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    shape = (100, n_outputs)
+    bits = rng.integers(0, 2**32, size=shape, dtype=np.uint32).view(np.float32)
+    small = rng.normal(size=shape) * rng.choice([1e-3, 1, 10, 90], size=shape)
+    edges = rng.choice(EDGES, size=shape) * rng.choice([-1, 1], size=shape)
+    kind = rng.integers(0, 4, size=shape)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = np.select([kind == 0, kind == 1], [bits, edges], small).astype(np.float32)
+    sums[~np.isfinite(sums)] = 0
+    base = "5E-1" if "logistic" in objective else "1" if objective in EXPONENTIAL else "0"
+    assert_same_file(predictor, model_of_sums(objective, sums, base), np.arange(100.0)[:, None])
+
+
+EXPONENTIAL = ["reg:gamma", "reg:tweedie", "count:poisson", "survival:cox", "survival:aft"]
+BASES = ["0", "1", "5E-1", "1E-7", "9.99999E-1", "9.9999999E-1", "1E-45", "3.4028235E38", "-1", "2"]
+BASES += ["[2.5E-1]", "(0.3)", "0.30000000000000004", "1e-300", "[1E0,2E0]", "[0.2,0.3,5E-1]"]
+BASES += ["(0.2,0.3,0.5)", "", "[]", "half"]
+
+
+@pytest.mark.parametrize("objective", [*ONE_OUTPUT, "multi:softprob"])
+def test_base_scores(predictor, objective):
+    sums = np.full((2, 3 if objective.startswith("multi") else 1), 0.125, np.float32)
+    for base in BASES:
+        assert_same_file(predictor, model_of_sums(objective, sums, base), np.zeros((2, 1)))
 
 
 # Trained models ------------------------------------------------------------------------------
@@ -425,18 +563,41 @@ def test_wrappers(predictor, wrapper, n_classes, params):
 
 
 @pytest.mark.parametrize("max_cat_to_onehot", [1, 100])
-def test_categories(predictor, max_cat_to_onehot):
+def test_categories(kernel, max_cat_to_onehot):
     x, y = make_data()
     rng = np.random.default_rng(1)
     frame = pd.DataFrame({"a": x[:, 0], "b": rng.integers(0, 40, 300), "c": rng.integers(0, 3, 300)})
     typed = frame.astype({"b": "category", "c": "category"})
     params = {"max_cat_to_onehot": max_cat_to_onehot, "max_depth": 6}
     model = xgb.train(params, xgb.DMatrix(typed, y, enable_categorical=True), 10)
-    model = reload(model, predictor.folder)
-    load(predictor, model)
-    assert_same(predictor, model, frame)
-    assert_same(predictor, model, frame.assign(b=frame.b + 0.5, c=-frame.c.astype(float)))
-    assert_same(predictor, model, frame.assign(b=1e9, c=np.nan))
+    model = reload(model, kernel.folder)
+    load(kernel, model)
+    assert_same(kernel, model, frame)
+    assert_same(kernel, model, frame.assign(b=frame.b + 0.5, c=-frame.c.astype(float)))
+    assert_same(kernel, model, frame.assign(b=1e9, c=np.nan))
+
+
+@SLOW
+@given(data=st.data())
+def test_random_linear_models(predictor, data):
+    """Weights and values whose products overflow, vanish or cancel out, one after the other."""
+    n_features = data.draw(st.sampled_from([1, 2, 7, 40]))
+    n_outputs = data.draw(st.sampled_from([1, 3]))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    objective = "multi:softprob" if n_outputs == 3 else "binary:logistic"
+    file = model_of_sums(objective, np.zeros((2, n_outputs)), "[3E-1]")
+    weights = rng.normal(size=(n_features + 1) * n_outputs).astype(np.float32)
+    odd = rng.choice([*SPECIAL, 3e38], size=weights.shape)
+    weights = np.where(rng.random(weights.shape) < 0.1, odd, weights).astype(np.float32)
+    learner = file["learner"]
+    learner["learner_model_param"]["num_feature"] = str(n_features)
+    learner["gradient_booster"] = {
+        "name": "gblinear",
+        "model": {"boosted_rounds": 1, "weights": [float(w) for w in weights]},
+    }
+    x = rows(rng, 50, n_features, [*SPECIAL, *rng.normal(size=20)], categories=0)
+    with np.errstate(over="ignore"):
+        assert_same_file(predictor, file, x)
 
 
 # Inputs --------------------------------------------------------------------------------------
@@ -494,6 +655,82 @@ def test_inputs(predictor, wrapper, booster, has_names, x):
     model = reload(model, predictor.folder)
     load(predictor, model)
     assert_same(predictor, model, x)
+
+
+DTYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
+DTYPES += ["float16", "float32", "float64", "str", "object", "datetime64[ns]"]
+# Doubles that floats round: to themselves, to a neighbour, to infinity, to nothing.
+DOUBLES = [0.0, -0.0, 1.0, 0.1, 16777217.0, 1 + 2**-24, 1 + 3 * 2**-24, 1e-46, 1e-45, 1e300]
+DOUBLES += [3.4028235677973366e38, 3.4028234663852886e38, -1e300, np.nan, np.inf, -np.inf]
+
+
+@st.composite
+def odd_columns(draw, n_rows):
+    dtype = draw(st.sampled_from(DTYPES + 5 * ["float64", "float32", "int64"]))
+    if dtype == "object":
+        cell = st.one_of(st.none(), st.booleans(), st.integers(-(2**40), 2**40), st.floats())
+    elif dtype == "str":
+        cell = st.sampled_from(["1", "a", ""])
+    elif dtype[0] in "iu":
+        info = np.iinfo(dtype)
+        edges = [2**24 + 1, 2**53 + 1, info.max - 1, info.max, info.min]
+        cell = st.sampled_from([v for v in [0, 1, 3, *edges] if v <= info.max])
+    elif dtype == "bool":
+        cell = st.booleans()
+    elif dtype == "datetime64[ns]":
+        cell = st.integers(0, 2**60)
+    else:
+        cell = st.one_of(st.sampled_from(DOUBLES), st.floats())
+    values = draw(st.lists(cell, min_size=n_rows, max_size=n_rows))
+    if dtype == "object":
+        return pd.Series(values, dtype=object)
+    with np.errstate(over="ignore"):
+        return pd.Series(np.array(values, "O" if dtype[0] in "iu" else None).astype(dtype))
+
+
+@pytest.fixture(scope="module", params=["booster", "wrapper", "names", "linear", "stored"])
+def saved(request, tmp_path_factory):
+    """A model that MLflow saved, as pyfunc loads it, and how mlrace is to load it."""
+    x, y = make_data(n_features=6)
+    x = np.where(np.isnan(x), 0.1, x)[:, :3] * [1, 1e7, 1]  # thresholds where floats are sparse
+    path = tmp_path_factory.mktemp("saved") / "model"
+    flavor, options = mlflow.xgboost, {"model_format": "json"}
+    if request.param == "booster":
+        model = xgb.train({"max_depth": 5}, xgb.DMatrix(x, y), 20)
+    elif request.param == "linear":
+        model = xgb.XGBRegressor(booster="gblinear", n_estimators=5).fit(x, y)
+    elif request.param == "stored":
+        model = xgb.XGBClassifier(n_estimators=9).fit(x, y > 1)
+        flavor, options = mlflow.sklearn, {"serialization_format": "pickle"}
+    else:
+        names = list("abc") if request.param == "names" else None
+        model = xgb.XGBRegressor(n_estimators=9).fit(pd.DataFrame(x, columns=names), y)
+    flavor.save_model(model, path, pip_requirements=["xgboost"], **options)
+    conf = mlflow.models.Model.load(path).flavors[flavor.FLAVOR_NAME]
+    source = {"flavor": "mlflow.xgboost", "model_class": conf.get("model_class")}
+    if flavor is mlflow.sklearn:
+        source = {"flavor": "mlflow.sklearn", "serialization_format": "pickle"}
+    data_path = path / conf.get("data", conf.get("pickled_model"))
+    return mlflow.pyfunc.load_model(str(path)), data_path, source
+
+
+@SLOW
+@given(data=st.data())
+def test_pyfunc(predictor, saved, data):
+    """Columns of all dtypes, through MLflow."""
+    model, path, source = saved
+    predictor.load_file(path, **source)
+    n_rows = data.draw(st.sampled_from([1, 3, 70]))
+    frame = pd.DataFrame({name: data.draw(odd_columns(n_rows)) for name in "abc"})
+    try:
+        want = model.predict(frame)
+    except Exception:
+        with pytest.raises(Refused):
+            predictor.predict(frame)
+        return
+    got = predictor.predict(frame)
+    assert got.dtype == want.dtype
+    np.testing.assert_array_equal(got, want)
 
 
 @pytest.mark.parametrize("wrapper", [xgb.Booster, xgb.XGBRegressor])
