@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import functools
 import http.client
+import importlib
 import json
 import os
 import pathlib
@@ -255,14 +256,14 @@ def iris_server(serve, iris_model):
 
 @pytest.fixture(scope="session")
 def save_model(tmp_path_factory):
-    """save_model(estimator, signature=None, **options): the folder MLflow saved it to."""
+    """save_model(estimator, signature=None, flavor="sklearn", **options): the folder MLflow saved it
+    to."""
 
-    def save(estimator, signature=None, **options):
-        import mlflow.sklearn
-
+    def save(estimator, signature=None, flavor="sklearn", **options):
+        library = importlib.import_module(f"mlflow.{flavor}")
         folder = tmp_path_factory.mktemp("model") / "model"
         options.setdefault("pip_requirements", ["mlflow", "scikit-learn"])
-        mlflow.sklearn.save_model(estimator, folder, signature=signature, **options)
+        library.save_model(estimator, folder, signature=signature, **options)
         return folder
 
     return save

@@ -9,6 +9,7 @@ import typing
 
 import numpy as np
 import pandas as pd
+import xgboost
 from mlflow.models import ModelSignature, infer_signature
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 from sklearn.linear_model import (
@@ -206,6 +207,34 @@ def many_outputs(save_model):
     X = pd.DataFrame(numbers(2), columns=FLOWER)
     fitted = LinearRegression().fit(X, X.to_numpy() @ [[1.0, 2.0, 0.5], [0.25, -1.0, 3.0]])
     return save_model(fitted, infer_signature(X, fitted.predict(X)))
+
+
+# --- XGBoost -----------------------------------------------------------------------------------
+
+
+@model(FLOWER, FLOWER_ROWS, tolerance=0)
+def xgboost_booster(save_model):
+    """Without names of features: XGBoost makes a DMatrix, which takes no infinity."""
+    X = pd.DataFrame(numbers(2), columns=FLOWER)
+    booster = xgboost.train({}, xgboost.DMatrix(X.to_numpy(), X.sum(axis=1)), 5)
+    return save_model(booster, infer_signature(X, X["length"]), flavor="xgboost")
+
+
+@model(FLOWER, FLOWER_ROWS, has_signature=False, tolerance=0)
+def xgboost_classifier(save_model):
+    """With names of features and no signature: every column's type is that of its values."""
+    X = pd.DataFrame(numbers(2), columns=FLOWER)
+    fitted = xgboost.XGBClassifier(n_estimators=5).fit(X, labels(X.to_numpy(), [0, 1, 2]))
+    return save_model(fitted, flavor="xgboost", model_format="json")
+
+
+@model(FLOWER, FLOWER_ROWS, is_repeat=True, tolerance=0)
+def xgboost_stored_by_sklearn(save_model):
+    X = pd.DataFrame(numbers(2), columns=FLOWER)
+    fitted = xgboost.XGBClassifier(n_estimators=5).fit(X, labels(X.to_numpy(), [0, 1]))
+    signature = infer_signature(X, fitted.predict_proba(X))
+    options = {"pyfunc_predict_fn": "predict_proba", "serialization_format": "cloudpickle"}
+    return save_model(fitted, signature, **options)
 
 
 # --- tensors and no signature -------------------------------------------------------------------
