@@ -1,6 +1,5 @@
 #include "loader/lightgbm.h"
 
-#include <float.h>
 #include <math.h>
 #include <yyjson.h>
 
@@ -116,7 +115,7 @@ static bool store_double(void *values, size_t i, struct mr_str word) {
 static bool store_normal_double(void *values, size_t i, struct mr_str word) {
     double *out = &((double *)values)[i];
     if (!parse_double(word, out)) return false;
-    return isnan(*out) || *out == 0 || (fabs(*out) >= DBL_MIN && fabs(*out) <= DBL_MAX);
+    return *out == 0 || isnormal(*out);
 }
 
 static bool store_int32(void *values, size_t i, struct mr_str word) {

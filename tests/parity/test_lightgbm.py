@@ -265,7 +265,7 @@ def some_rows(rng, n_rows, n_features, thresholds, n_categories=0):
     return np.where(rng.random(x.shape) < rng.choice([0, 0.1]), np.nan, x)
 
 
-@pytest.mark.parametrize("kind", ["numbers", "categories", "average"])
+@pytest.mark.parametrize("kind", ["numbers", "categories", "average", "linear"])
 @SLOW
 @given(data=st.data())
 def test_random_models(each_predictor, kind, data):
@@ -275,8 +275,9 @@ def test_random_models(each_predictor, kind, data):
     n_outputs = OBJECTIVES[objective]
     n_features = data.draw(st.sampled_from([1, 2, 7, 60]))
     n_categories = data.draw(st.sampled_from([3, 40, 300])) if kind == "categories" else 0
+    n_categories = data.draw(st.sampled_from([0, 40])) if kind == "linear" else n_categories
     n_trees = n_outputs * data.draw(st.sampled_from([1, 2, 17]))
-    trees, thresholds = some_trees(rng, data, n_trees, n_features, n_categories=n_categories)
+    trees, thresholds = some_trees(rng, data, n_trees, n_features, some_leaf, n_categories, kind == "linear")
     text = model_text(trees, n_features, n_outputs, objective, kind == "average")
     model, _ = load_text(predictor, text)
     n_rows = data.draw(st.sampled_from([1, 2, 7, 9, 64, 65, 200]))
@@ -332,6 +333,8 @@ TRAINED = [
     {"objective": "regression", "monotone_constraints": [1, 0, 0, 0, 0, -1]},
     {"objective": "regression", "max_bin": 3, "extra_trees": True},
     {"objective": "regression", "min_data_in_leaf": 1000},
+    {"objective": "regression", "linear_tree": True},
+    {"objective": "multiclass", "num_class": 4, "linear_tree": True, "boosting": "dart"},
 ]
 
 
@@ -346,7 +349,8 @@ def test_objectives(predictor, params):
         y = (y > 0.8).astype(float)
     else:
         y = y + 0.1
-    data = lgb.Dataset(x, y, group=group, params={"zero_as_missing": "zero_as_missing" in params})
+    kept = {name: value for name, value in params.items() if name in ("zero_as_missing", "linear_tree")}
+    data = lgb.Dataset(x, y, group=group, params=kept)
     if params.get("boosting") == "rf":
         params = {"bagging_freq": 1, "bagging_fraction": 0.6, **params}
     model = load_booster(predictor, lgb.train({**QUIET, **params}, data, 12))

@@ -42,12 +42,12 @@ static mr_status check_outputs(const struct mr_lgb_wrapper *wrapper, const struc
 static mr_status build_trees(struct mr_lgb_model *model, const struct mr_lgb_file *file,
                              struct mr_arena *scratch, struct mr_error *err) {
     struct mr_tree_ensemble ensemble;
-    for (size_t t = 0; t < file->n_trees; t++) {
-        if (!file->trees[t].is_linear) continue;
-        return mr_fail(err, MR_E_UNSUPPORTED, "no native engine for linear trees of LightGBM yet");
-    }
+    struct mr_arena *arena = model->base.arena;
     MR_TRY(mr_lgb_trees_build(file, model->n_rounds, scratch, &ensemble, err));
-    return mr_tree_forest_build(&ensemble, false, model->base.arena, scratch, &model->forest, err);
+    bool is_linear = false;
+    for (size_t t = 0; t < ensemble.n_trees; t++) is_linear |= file->trees[t].is_linear;
+    if (is_linear) return mr_lgb_linear_build(file, &ensemble, arena, scratch, &model->linear, err);
+    return mr_tree_forest_build(&ensemble, false, arena, scratch, &model->forest, err);
 }
 
 static mr_status build(const struct mr_model_source *source, struct mr_lgb_model *model,
@@ -91,10 +91,15 @@ static mr_status load(const struct mr_model_source *source, struct mr_arena *are
 
 static void describe(const struct mr_tree_model *base, struct mr_buf *buf) {
     const struct mr_lgb_model *model = (const struct mr_lgb_model *)base;
-    const struct mr_tree_shape *shape = mr_tree_forest_shape(model->forest);
     mr_buf_format(buf, "  %s of LightGBM, format %s, %s, %u features, %u output%s\n",
                   model->class_name, model->format, model->objective.name, model->n_features,
                   model->n_outputs, model->n_outputs == 1 ? "" : "s");
+    if (model->linear) {
+        mr_buf_format(buf, "  %zu linear trees with %zu leaves\n",
+                      mr_lgb_linear_n_trees(model->linear), mr_lgb_linear_n_leaves(model->linear));
+        return;
+    }
+    const struct mr_tree_shape *shape = mr_tree_forest_shape(model->forest);
     mr_buf_format(buf, "  %zu trees with %zu leaves; kernel %s\n", shape->n_trees, shape->n_leaves,
                   shape->kernel);
 }

@@ -1,12 +1,13 @@
 /* Inside of the LightGBM family: the model and its inputs.
  *
  * lightgbm.c: the family, loading. wrapper.c: what a saved wrapper says. trees.c: the trees of a
- * file as an ensemble. input.c: what LightGBM lets pass as data. predict.c: input -> sums -> what
- * the wrapper returns. */
+ * file as an ensemble. linear.c: linear trees. input.c: what LightGBM lets pass as data. predict.c:
+ * input -> sums -> what the wrapper returns. */
 #ifndef MR_ENGINE_LIGHTGBM_LIGHTGBM_INT_H
 #define MR_ENGINE_LIGHTGBM_LIGHTGBM_INT_H
 
 #include "engine/lightgbm/lightgbm.h"
+#include "engine/lightgbm/linear.h"
 #include "engine/lightgbm/objective.h"
 #include "engine/sklearn/labels.h"
 #include "engine/tree/forest.h"
@@ -45,9 +46,10 @@ struct mr_lgb_model {
     bool has_pandas_categories;
     struct mr_lgb_objective objective;
     uint32_t n_features, n_outputs;
-    uint32_t n_rounds; /* that predict */
-    bool is_average;   /* sums are divided by n_rounds */
-    const struct mr_tree_forest *forest;
+    uint32_t n_rounds;                   /* that predict */
+    bool is_average;                     /* sums are divided by n_rounds */
+    const struct mr_tree_forest *forest; /* NULL: linear */
+    const struct mr_lgb_linear *linear;  /* NULL: forest */
 };
 
 /* File -------------------------------------------------------------------------------------- */

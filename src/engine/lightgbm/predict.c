@@ -36,6 +36,23 @@ static mr_status sum_trees(const struct mr_lgb_model *model, const struct mr_lgb
     return MR_OK;
 }
 
+static mr_status sum_linear_trees(const struct mr_lgb_model *model,
+                                  const struct mr_lgb_input *input, struct mr_arena *arena,
+                                  double *out, struct mr_error *err) {
+    size_t n_block = input->n_rows == 1 ? 1 : MR_TREE_BLOCK_ROWS;
+    double *x = mr_arena_array(arena, model->n_features, n_block * sizeof(*x));
+    if (!x) return mr_arena_fail(arena, err);
+    for (int64_t row = 0; row < input->n_rows; row += (int64_t)n_block) {
+        size_t n = (size_t)(input->n_rows - row);
+        if (n > n_block) n = n_block;
+        for (uint32_t i = 0; i < model->n_features; i++) {
+            MR_TRY(mr_lgb_input_read(input, i, row, n, x + i * n_block, err));
+        }
+        mr_lgb_linear_sum(model->linear, x, n_block, n, out + (size_t)row * model->n_outputs);
+    }
+    return MR_OK;
+}
+
 /* Answers ----------------------------------------------------------------------------------- */
 
 /* numpy.argmax: the first of equals, and the first NaN before everything. */
@@ -102,7 +119,8 @@ mr_status mr_lgb_predict(const struct mr_tree_model *base, const struct mr_input
     int64_t *shape = mr_arena_array(arena, 2, sizeof(*shape));
     double *values = mr_arena_array(arena, (size_t)x.n_rows, model->n_outputs * sizeof(*values));
     if (!shape || !values) return mr_arena_fail(arena, err);
-    MR_TRY(sum_trees(model, &x, arena, values, err));
+    MR_TRY(model->linear ? sum_linear_trees(model, &x, arena, values, err)
+                         : sum_trees(model, &x, arena, values, err));
     if (model->is_average) {
         for (size_t i = 0; i < n_values; i++) values[i] /= model->n_rounds;
     }
