@@ -48,14 +48,14 @@ class Predictor:
             env={**os.environ, **(env or {})},
         )
 
-    def load(self, estimator, method="predict", stored="skops"):
+    def load(self, estimator, method="predict", stored="skops", **options):
         """Save the estimator and load the file; what `mlrace explain` says of it."""
         if stored == "skops":
             skops.io.dump(estimator, self._path)
         else:
             library = {"pickle": pickle, "cloudpickle": cloudpickle}[stored]
             self._path.write_bytes(library.dumps(estimator, protocol=pickle.DEFAULT_PROTOCOL))
-        return self.load_file(self._path, method, serialization_format=stored)
+        return self.load_file(self._path, method, serialization_format=stored, **options)
 
     def load_file(self, path, method="predict", **options):
         source = {

@@ -6,6 +6,7 @@ be refused. Where an answer goes through exp, log or a power, numpy's own functi
 processors) and the C library's may differ in the last place.
 """
 
+import json
 import os
 import re
 
@@ -330,6 +331,108 @@ def test_extreme_raw_predictions(predictor, n_classes):
     for name in ("GradientBoostingClassifier", "HistGradientBoostingClassifier"):
         estimator = fit_flowers(name, x, y, learning_rate=20.0)
         compare(predictor, estimator, x * 3, ["predict", "predict_proba", "decision_function"])
+
+
+# Categorical features -----------------------------------------------------------------------------
+
+TEXTS = np.array(["b", "", "a", "\u00e9", "\U0001f600", "ab", "B", "nan"])
+KINDS = {
+    "double": lambda codes: np.where(codes == 7, np.nan, codes * 1.5 - 2),
+    "long": lambda codes: codes * 3 - 4,
+    "boolean": lambda codes: codes % 2 == 0,
+    "string": lambda codes: TEXTS[codes].astype(object),
+}
+
+
+def signature_of(frame, kinds):
+    names = frame.columns if isinstance(frame, pd.DataFrame) else kinds
+    return json.dumps([{"name": name, "type": kinds[name]} for name in names])
+
+
+def as_enforced(frame, kinds):
+    """Columns as MLflow gives them to the model."""
+    dtypes = {"double": "float64", "long": "int64", "boolean": "bool", "string": object}
+    return frame.astype({name: dtypes[kind] for name, kind in kinds.items()})
+
+
+@st.composite
+def category_problems(draw):
+    """An estimator fitted to categorical columns among others, and a frame with unknown ones."""
+    random = np.random.RandomState(draw(st.integers(0, 2**32 - 1)))
+    kinds = {f"c{i}": draw(st.sampled_from([*KINDS, "plain"])) for i in range(draw(st.integers(1, 5)))}
+    codes = {name: random.randint(0, 6, 120) for name in kinds}
+    frame, rows = {}, {}
+    for name, kind in kinds.items():
+        n_known = draw(st.sampled_from([6, 3]))
+        if kind == "plain":
+            frame[name], rows[name] = codes[name] + random.randn(120), random.randn(80) * 4
+            continue
+        frame[name] = KINDS[kind](codes[name] % n_known)
+        rows[name] = KINDS[kind](random.randint(0, 8, 80))
+        if kind == "string" and draw(st.booleans()):
+            frame[name] = np.where(random.rand(120) < 0.1, None, frame[name])
+            rows[name] = np.where(random.rand(80) < 0.1, None, rows[name])
+        if kind == "double":
+            odd = draw(st.sampled_from([[0.0], [-0.0, 1e300, -1e-300, 0.25], [np.inf]]))
+            rows[name] = np.where(random.rand(80) < 0.05, random.choice(odd, 80), rows[name])
+    score = sum(random.randn(6)[values] for values in codes.values()) + 0.1 * random.randn(120)
+    some = [name for name, kind in kinds.items() if kind == "string" or draw(st.booleans())]
+    names = some if draw(st.booleans()) or not some else [list(kinds).index(name) for name in some]
+    params = {"max_iter": 5, "min_samples_leaf": 2, "categorical_features": names or None}
+    types = {name: "double" if kind == "plain" else kind for name, kind in kinds.items()}
+    frame, rows = as_enforced(pd.DataFrame(frame), types), as_enforced(pd.DataFrame(rows), types)
+    if draw(st.booleans()):
+        rows = rows.astype({name: "str" for name, kind in kinds.items() if kind == "string"})
+    if draw(st.booleans()):
+        estimator = class_of("HistGradientBoostingRegressor")(**params).fit(frame, score)
+    else:
+        labels = np.argsort(np.argsort(score)) * draw(st.integers(2, 3)) // len(score)
+        estimator = class_of("HistGradientBoostingClassifier")(**params).fit(frame, labels)
+    return estimator, rows, types, draw(st.sampled_from(["skops", "cloudpickle"]))
+
+
+@settings(SLOW, max_examples=25)
+@given(problem=category_problems())
+def test_categories(predictor, problem):
+    estimator, rows, types, stored = problem
+    predictor.load(estimator, stored=stored, inputs=signature_of(rows, types))
+    for some in (rows, rows[:1], rows[-1:], rows[::-1], rows[rows.columns[::-1]]):
+        try:
+            want = estimator.predict(some)
+        except ValueError:
+            with pytest.raises(Refused) as refused:
+                predictor.predict(some)
+            assert refused.value.error_code == "BAD_REQUEST"
+            continue
+        assert_same(estimator, "predict", want, predictor.predict(some))
+
+
+def fit_categories(x, **params):
+    return class_of("HistGradientBoostingRegressor")(max_iter=2, **params).fit(x, np.arange(len(x)))
+
+
+def test_categories_of_an_array(predictor):
+    x = np.c_[np.arange(100) % 7 * 2.0, np.arange(100) % 3]
+    estimator = fit_categories(x, categorical_features=[1])
+    tensor = '[{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 2]}}]'
+    predictor.load(estimator, inputs=tensor)
+    rows = np.array([[3, 1], [4, 7], [1e300, -1], [np.nan, np.nan], [2, 0.5], [np.inf, 2]])
+    assert_same(estimator, "predict", estimator.predict(rows), predictor.predict(rows))
+    with pytest.raises(Refused, match="row 2, feature 1.*infinity"):
+        predictor.predict(np.array([[1, 1], [1, 2], [1, np.inf]]))
+
+
+def test_categories_whose_type_is_not_known(predictor):
+    frame = pd.DataFrame({"a": np.arange(60) % 3, "b": np.array(["x", "y"])[np.arange(60) % 2]})
+    estimator = fit_categories(frame, categorical_features=["a", "b"])
+    with pytest.raises(Refused, match="with categorical features and no signature"):
+        predictor.load(estimator)
+    for a, b in (("string", "string"), ("long", "long"), ("datetime", "string")):
+        with pytest.raises(Refused, match="signature's type of feature"):
+            predictor.load(estimator, inputs=signature_of(frame, {"a": a, "b": b}))
+    predictor.load(estimator, inputs=signature_of(frame, {"a": "long", "b": "string"}))
+    with pytest.raises(Refused, match='expects a column "b"'):
+        predictor.predict(frame[["a"]])
 
 
 # Inputs ------------------------------------------------------------------------------------------

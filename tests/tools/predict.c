@@ -2,7 +2,7 @@
  *
  * Reads a JSON object a line and writes one a line.
  * {"load": {"flavor", "data_path", "serialization_format", "model_class", "predict_fn",
- *           "nested": bool, "params": the signature's, as the text in MLmodel}}
+ *           "nested": bool, "inputs", "params": the signature's, as the texts in MLmodel}}
  *     replaces the model; answers {"engine", "reason", "description"}
  * {"table": {"n_rows", "columns": [{"name", "is_named", "dtype", "values"}]}}
  *     a null among the values is a missing one
@@ -255,8 +255,8 @@ static mr_status load(yyjson_val *request, struct mr_engine *engine, struct mr_a
                       yyjson_mut_doc *doc, yyjson_mut_val *root, struct mr_error *err) {
     struct mr_signature signature;
     const struct mr_str none = {0};
-    MR_TRY(mr_signature_read(none, none, text_of(yyjson_obj_get(request, "params")), arena,
-                             &signature, err));
+    MR_TRY(mr_signature_read(text_of(yyjson_obj_get(request, "inputs")), none,
+                             text_of(yyjson_obj_get(request, "params")), arena, &signature, err));
     signature.is_nested = yyjson_get_bool(yyjson_obj_get(request, "nested"));
     struct mr_model_source source = {
         .flavor = text_of(yyjson_obj_get(request, "flavor")),

@@ -25,7 +25,8 @@
 /* What the damaged files are. */
 struct mutated_format {
     const char *flavor, *serialization_format, *model_class;
-    const char *predict_fn;    /* NULL: "predict" */
+    const char *predict_fn;               /* NULL: "predict" */
+    const struct mr_signature *signature; /* NULL: none */
     const char *special_bytes; /* what means something in it; NULL: in JSON and .npy headers */
 };
 
@@ -47,6 +48,7 @@ static inline mr_status load_bytes(const struct mutated_format *format, struct m
         .data_path = path,
         .serialization_format = mr_str_from(format->serialization_format),
         .model_class = mr_str_from(format->model_class),
+        .signature = format->signature,
         .predict_fn = mr_str_from(format->predict_fn ? format->predict_fn : "predict"),
     };
     struct mr_error err = {0};

@@ -119,6 +119,22 @@ static mr_status grow_values(struct mr_skt_builder *b, size_t n) {
     return MR_OK;
 }
 
+mr_status mr_skt_add_set(struct mr_skt_builder *b, const struct mr_tree_set *set, uint32_t *index) {
+    size_t n = b->ensemble.n_sets, set_bytes = sizeof(*b->sets);
+    if (n == b->sets_capacity) {
+        size_t capacity = n ? n * 2 : 16;
+        struct mr_tree_set *sets = mr_arena_realloc(b->scratch, b->sets, n * set_bytes,
+                                                    capacity * set_bytes);
+        if (!sets) return mr_arena_fail(b->scratch, b->err);
+        b->sets = sets;
+        b->sets_capacity = capacity;
+    }
+    b->sets[n] = *set;
+    *index = (uint32_t)n;
+    b->ensemble.n_sets = n + 1;
+    return MR_OK;
+}
+
 static mr_status note_source(struct mr_skt_builder *b, const void *source) {
     const void **address = mr_arena_alloc(b->scratch, sizeof(*address));
     if (!address) return mr_arena_fail(b->scratch, b->err);
@@ -170,6 +186,22 @@ static mr_status check_targets(struct mr_skt_builder *b) {
     return MR_OK;
 }
 
+static mr_status place_columns(struct mr_skt_builder *b) {
+    struct mr_skt_model *model = b->model;
+    const struct mr_tree_shape *shape = mr_tree_forest_shape(model->forest);
+    size_t n = model->features.n_features;
+    uint32_t *by_place = mr_arena_array(b->scratch, n, sizeof(*by_place));
+    uint32_t *column_of = mr_arena_array(b->arena, n, sizeof(*column_of));
+    if (!by_place || !column_of) return mr_fail(b->err, MR_E_NO_MEMORY, "out of memory");
+    for (size_t f = 0; f < n; f++) by_place[f] = MR_SKT_NO_COLUMN;
+    for (size_t i = 0; i < shape->n_columns; i++) by_place[shape->columns[i]] = (uint32_t)i;
+    for (size_t f = 0; f < n; f++) {
+        column_of[f] = by_place[model->encodings ? model->encodings[f].place : f];
+    }
+    model->column_of = column_of;
+    return MR_OK;
+}
+
 static mr_status build(struct mr_skt_builder *b, const struct mr_model_source *source) {
     mr_name_map_init(&b->sources, b->scratch);
     MR_TRY(mr_sk_open(source, b->scratch, &b->estimator, b->err));
@@ -193,15 +225,20 @@ static mr_status build(struct mr_skt_builder *b, const struct mr_model_source *s
     MR_TRY(check_targets(b));
     b->ensemble.trees = b->trees;
     b->ensemble.values = b->values;
-    return mr_tree_forest_build(&b->ensemble, false, b->arena, b->scratch, &model->forest, b->err);
+    b->ensemble.sets = b->sets;
+    MR_TRY(mr_tree_forest_build(&b->ensemble, false, b->arena, b->scratch, &model->forest, b->err));
+    return place_columns(b);
 }
 
 mr_status mr_skt_build(const struct mr_model_source *source, struct mr_arena *arena,
                        struct mr_arena *scratch, struct mr_skt_model **out, struct mr_error *err) {
     struct mr_skt_model *model = mr_arena_zalloc(arena, sizeof(*model));
     if (!model) return mr_arena_fail(arena, err);
-    struct mr_skt_builder builder = {
-        .model = model, .arena = arena, .scratch = scratch, .err = err};
+    struct mr_skt_builder builder = {.signature = source->signature,
+                                     .model = model,
+                                     .arena = arena,
+                                     .scratch = scratch,
+                                     .err = err};
     MR_TRY(build(&builder, source));
     *out = model;
     return MR_OK;

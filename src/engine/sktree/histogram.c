@@ -9,8 +9,16 @@ struct predictor {
     const char *nodes;
     size_t node_bytes;
     size_t value_at, feature_at, threshold_at, missing_at, left_at, right_at, is_leaf_at,
-        is_categorical_at;
-    size_t feature_bytes; /* 4 before 1.3, else 8 */
+        is_categorical_at, bitset_at;
+    size_t feature_bytes;          /* 4 before 1.3, else 8 */
+    const struct mr_ndarray *sets; /* raw_left_cat_bitsets: BITSET_WORDS words each; NULL: none */
+};
+
+#define BITSET_WORDS 8
+
+/* Categories that the model was fitted with, a bit each, by feature as the trees number them. */
+struct known_sets {
+    const uint32_t *words; /* BITSET_WORDS for each feature; NULL: there are no such features */
 };
 
 /* Reading ------------------------------------------------------------------------------------- */
@@ -41,8 +49,15 @@ static mr_status read_predictor(const struct mr_skt_builder *b, const struct mr_
         !find_field(nodes, "left", MR_UINT32, &out->left_at) ||
         !find_field(nodes, "right", MR_UINT32, &out->right_at) ||
         !find_field(nodes, "is_leaf", MR_UINT8, &out->is_leaf_at) ||
-        !find_field(nodes, "is_categorical", MR_UINT8, &out->is_categorical_at)) {
+        !find_field(nodes, "is_categorical", MR_UINT8, &out->is_categorical_at) ||
+        !find_field(nodes, "bitset_idx", MR_UINT32, &out->bitset_at)) {
         return mr_skt_refuse(b, "with nodes of other fields");
+    }
+    const struct mr_object *sets = mr_object_attr(object, "raw_left_cat_bitsets");
+    if (sets && sets->kind == MR_OBJECT_ARRAY && sets->array.is_known &&
+        sets->array.dtype == MR_UINT32 && sets->array.n_dims == 2 &&
+        sets->array.shape[1] == BITSET_WORDS) {
+        out->sets = &sets->array;
     }
     out->n_nodes = (uint32_t)nodes->n_values;
     out->nodes = nodes->values;
@@ -83,8 +98,36 @@ static void copy_split(const struct predictor *from, const char *record,
     };
 }
 
+/* One split of _predict_one_from_raw_data: known categories go where the set says, others where
+ * missing values go. Categories are what mr_skt_encode gives. */
+static mr_status copy_choice(struct mr_skt_builder *b, const struct predictor *from,
+                             const struct known_sets *known, const char *record,
+                             struct mr_tree_node *node) {
+    copy_split(from, record, node);
+    uint32_t at = uint32_at(record, from->bitset_at);
+    if (!known->words || !from->sets || at >= from->sets->shape[0] ||
+        node->feature >= b->model->features.n_features) {
+        return mr_fail(b->err, MR_E_FORMAT, "%s: a categorical split without a set of categories",
+                       b->estimator.name);
+    }
+    uint32_t *bits = mr_arena_array(b->scratch, BITSET_WORDS, sizeof(*bits));
+    if (!bits) return mr_arena_fail(b->scratch, b->err);
+    const uint32_t *left = (const uint32_t *)from->sets->values + (size_t)at * BITSET_WORDS;
+    const uint32_t *words = known->words + (size_t)node->feature * BITSET_WORDS;
+    for (size_t i = 0; i < BITSET_WORDS; i++) {
+        bits[i] = left[i] | (node->is_default_left ? ~words[i] : 0);
+    }
+    const struct mr_tree_set set = {.bits = bits,
+                                    .n_bits = MR_SKT_MAX_CATEGORIES,
+                                    .is_above_left = node->is_default_left,
+                                    .is_negative_left = node->is_default_left,
+                                    .is_fraction_negative = true};
+    node->kind = MR_TREE_CATEGORY;
+    return mr_skt_add_set(b, &set, &node->index);
+}
+
 static mr_status add_predictor(struct mr_skt_builder *b, const struct predictor *from,
-                               uint32_t output) {
+                               const struct known_sets *known, uint32_t output) {
     struct mr_tree_node *nodes = NULL;
     size_t n_leaves = 0;
     for (uint32_t i = 0; i < from->n_nodes; i++) {
@@ -100,9 +143,10 @@ static mr_status add_predictor(struct mr_skt_builder *b, const struct predictor 
             continue;
         }
         if (record[from->is_categorical_at]) {
-            return mr_skt_refuse(b, "with categorical features");
+            MR_TRY(copy_choice(b, from, known, record, &nodes[i]));
+        } else {
+            copy_split(from, record, &nodes[i]);
         }
-        copy_split(from, record, &nodes[i]);
     }
     return MR_OK;
 }
@@ -149,8 +193,37 @@ static void choose_labels(struct mr_skt_builder *b) {
                                                               : MR_SKT_CHOICE_PROBA;
 }
 
-static bool is_none(const struct mr_object *object) {
-    return !object || object->kind == MR_OBJECT_NONE;
+/* _BinMapper.make_known_categories_bitsets: bin_thresholds_ of a categorical feature are its
+ * categories. */
+static mr_status read_known(struct mr_skt_builder *b, struct known_sets *out) {
+    if (!b->model->encodings) return MR_OK;
+    size_t n_features = b->model->features.n_features;
+    struct mr_sk_estimator mapper;
+    struct mr_object_list thresholds;
+    MR_TRY(mr_sk_inside(&b->estimator, mr_object_attr(b->estimator.object, "_bin_mapper"),
+                        b->scratch, &mapper, b->err));
+    MR_TRY(mr_sk_list(&mapper, "bin_thresholds_", &thresholds, b->err));
+    uint32_t *words = mr_arena_array(b->scratch, n_features, BITSET_WORDS * sizeof(*words));
+    if (!words) return mr_arena_fail(b->scratch, b->err);
+    memset(words, 0, n_features * BITSET_WORDS * sizeof(*words));
+    for (size_t f = 0; f < n_features; f++) {
+        const struct mr_skt_encoding *encoding = &b->model->encodings[f];
+        if (encoding->kind == MR_SKT_PLAIN) continue;
+        const struct mr_object *item = encoding->place < thresholds.n
+                                           ? thresholds.items[encoding->place]
+                                           : NULL;
+        bool is_array = item && item->kind == MR_OBJECT_ARRAY && item->array.is_known &&
+                        item->array.dtype == MR_FLOAT64;
+        for (int64_t i = 0; is_array && i < item->array.n_values; i++) {
+            double category = ((const double *)item->array.values)[i];
+            is_array = category >= 0 && category < MR_SKT_MAX_CATEGORIES;
+            uint32_t bit = is_array ? (uint32_t)category : 0;
+            words[encoding->place * BITSET_WORDS + bit / 32] |= UINT32_C(1) << bit % 32;
+        }
+        if (!is_array) return mr_skt_refuse(b, "whose bins are no categories from 0 to 255");
+    }
+    out->words = words;
+    return MR_OK;
 }
 
 /* _baseline_prediction: one float64 for each raw prediction. */
@@ -168,6 +241,8 @@ static mr_status read_baseline(struct mr_skt_builder *b, const double **out, siz
 /* _predictors: a list for each iteration, with a tree for each raw prediction. */
 static mr_status add_predictors(struct mr_skt_builder *b, const struct mr_object_list *iterations,
                                 size_t n_raw) {
+    struct known_sets known = {0};
+    MR_TRY(read_known(b, &known));
     for (size_t i = 0; i < iterations->n; i++) {
         const struct mr_object *iteration = iterations->items[i];
         if (iteration->kind != MR_OBJECT_LIST || iteration->list.n != n_raw) {
@@ -177,7 +252,7 @@ static mr_status add_predictors(struct mr_skt_builder *b, const struct mr_object
         for (size_t k = 0; k < n_raw; k++) {
             struct predictor predictor = {0};
             MR_TRY(read_predictor(b, iteration->list.items[k], &predictor));
-            MR_TRY(add_predictor(b, &predictor, (uint32_t)k));
+            MR_TRY(add_predictor(b, &predictor, &known, (uint32_t)k));
         }
     }
     return MR_OK;
@@ -188,9 +263,7 @@ mr_status mr_skt_build_histogram(struct mr_skt_builder *b) {
     struct mr_object_list iterations;
     const double *baseline = NULL;
     size_t n_raw = 0;
-    if (!is_none(mr_object_attr(b->estimator.object, "_preprocessor"))) {
-        return mr_skt_refuse(b, "with categorical features");
-    }
+    MR_TRY(mr_skt_read_categories(b));
     MR_TRY(mr_sk_list(&b->estimator, "_predictors", &iterations, b->err));
     MR_TRY(read_baseline(b, &baseline, &n_raw));
     MR_TRY(read_loss(b, n_raw));

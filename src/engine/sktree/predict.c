@@ -33,23 +33,48 @@ static void put_column(const struct work *work, size_t i, const double *values, 
 }
 
 static mr_status read_row(struct work *work, int64_t row, struct mr_error *err) {
+    const struct mr_skt_model *model = work->model;
     MR_TRY(mr_sk_features_row(&work->x, row, work->values, err));
-    for (size_t i = 0; i < work->shape->n_columns; i++) {
-        put_column(work, i, &work->values[work->shape->columns[i]], 1);
+    for (size_t f = 0; f < model->features.n_features; f++) {
+        double *value = &work->values[f];
+        if (model->encodings) MR_TRY(mr_skt_encode(model, &work->x, f, row, 1, value, err));
+        if (model->column_of[f] != MR_SKT_NO_COLUMN) {
+            put_column(work, model->column_of[f], value, 1);
+        }
+    }
+    return MR_OK;
+}
+
+static mr_status read_encoded(struct work *work, size_t f, int64_t row, size_t n,
+                              struct mr_error *err) {
+    const struct mr_skt_model *model = work->model;
+    const double *values = work->values;
+    if (model->encodings[f].kind != MR_SKT_TEXTS) {
+        MR_TRY(mr_sk_features_column(&work->x, f, row, n, work->values, &values, err));
+        if (values != work->values) memcpy(work->values, values, n * sizeof(*values));
+    }
+    MR_TRY(mr_skt_encode(model, &work->x, f, row, n, work->values, err));
+    if (model->column_of[f] != MR_SKT_NO_COLUMN) {
+        put_column(work, model->column_of[f], work->values, n);
     }
     return MR_OK;
 }
 
 /* All features are read, as all are checked; those that no tree asks for go nowhere. */
 static mr_status read_block(struct work *work, int64_t row, size_t n, struct mr_error *err) {
-    const struct mr_sk_feature_spec *spec = &work->model->features;
-    size_t next = 0; /* of the forest's columns */
+    const struct mr_skt_model *model = work->model;
+    const struct mr_sk_feature_spec *spec = &model->features;
     for (size_t f = 0; f < spec->n_features; f++) {
-        bool is_column = next < work->shape->n_columns && work->shape->columns[next] == f;
+        if (model->encodings) {
+            MR_TRY(read_encoded(work, f, row, n, err));
+            continue;
+        }
         if (spec->is_unused && spec->is_unused[f]) continue;
         const double *values;
         MR_TRY(mr_sk_features_column(&work->x, f, row, n, work->values, &values, err));
-        if (is_column) put_column(work, next++, values, n);
+        if (model->column_of[f] != MR_SKT_NO_COLUMN) {
+            put_column(work, model->column_of[f], values, n);
+        }
     }
     return MR_OK;
 }
@@ -58,7 +83,9 @@ mr_status mr_skt_predict(const struct mr_tree_model *base, const struct mr_input
                          struct mr_arena *arena, struct mr_output *out, struct mr_error *err) {
     const struct mr_skt_model *model = (const struct mr_skt_model *)base;
     struct work work = {.model = model, .shape = mr_tree_forest_shape(model->forest)};
-    MR_TRY(mr_sk_features_init(&model->features, input, arena, &work.x, err));
+    struct mr_input selected = *input;
+    MR_TRY(mr_skt_select_columns(model, &selected, arena, err));
+    MR_TRY(mr_sk_features_init(&model->features, &selected, arena, &work.x, err));
     MR_TRY(new_work(model, arena, &work, err));
     MR_TRY(mr_skt_new_answer(model, work.x.n_rows, arena, out, err));
     size_t stride = work.scratch.stride;

@@ -32,8 +32,8 @@ static void describe(const struct mr_tree_model *base, struct mr_buf *buf) {
     } else if (model->n_outputs > 1) {
         mr_buf_format(buf, ", %zu outputs", model->n_outputs);
     }
-    mr_buf_format(buf, "\n  %zu trees with %zu leaves; kernel %s\n", shape->n_trees,
-                  shape->n_leaves, shape->kernel);
+    mr_buf_format(buf, "\n  %zu tree%s with %zu leaves; kernel %s\n", shape->n_trees,
+                  shape->n_trees == 1 ? "" : "s", shape->n_leaves, shape->kernel);
 }
 
 const struct mr_tree_family mr_skt_family = {

@@ -1,12 +1,14 @@
 /* Inside of the family of scikit-learn's trees: the model, what builds it, and its answers.
  *
  * classes.c, attributes.c: what is known. build.c: what all models share. tree.c: one fitted tree.
- * averages.c, adaboost.c, gradient.c, histogram.c: the kinds of estimators. predict.c: X -> sums.
- * answer.c: sums -> what a method returns. sktree.c: the family. */
+ * averages.c, adaboost.c, gradient.c, histogram.c: the kinds of estimators. categories.c:
+ * categorical features. predict.c: X -> sums. answer.c: sums -> what a method returns. sktree.c:
+ * the family. */
 #ifndef MR_ENGINE_SKTREE_SKTREE_INT_H
 #define MR_ENGINE_SKTREE_SKTREE_INT_H
 
 #include "base/name_map.h"
+#include "engine/cell.h"
 #include "engine/sklearn/estimator.h"
 #include "engine/sklearn/labels.h"
 #include "engine/sklearn/numeric.h"
@@ -67,13 +69,35 @@ typedef enum mr_skt_choice {
     MR_SKT_CHOICE_RAW_ABOVE_0 /* two classes: raw > 0; more: argmax */
 } mr_skt_choice;
 
+/* How values of a feature become what the trees compare. */
+typedef enum mr_skt_encoding_kind {
+    MR_SKT_PLAIN,   /* they are it: a numerical feature */
+    MR_SKT_BYTE,    /* categorical before 1.4: cut to 8 bits */
+    MR_SKT_NUMBERS, /* categorical: their place among `numbers`; NaN for others */
+    MR_SKT_TEXTS    /* the same among `texts` */
+} mr_skt_encoding_kind;
+
+#define MR_SKT_MAX_CATEGORIES 256
+
+struct mr_skt_encoding {
+    mr_skt_encoding_kind kind;
+    uint32_t place;           /* number of the feature among those of the trees */
+    bool is_negative_missing; /* BYTE */
+    size_t n;
+    const double *numbers;      /* NUMBERS: n, ascending */
+    const struct mr_str *texts; /* TEXTS: n, ascending as bytes */
+};
+
 struct mr_skt_model {
     struct mr_tree_model base;
     const struct mr_skt_class *type;
     const char *version; /* of scikit-learn that saved it */
     mr_skt_method method;
     struct mr_sk_feature_spec features;
+    const struct mr_skt_encoding *encodings; /* of each feature; NULL: all are plain */
+    bool has_preprocessor;                   /* a ColumnTransformer, which finds columns by name */
     const struct mr_tree_forest *forest;
+    const uint32_t *column_of; /* of each feature: which column of the forest it is */
     mr_skt_sums sums;
     size_t n_outputs; /* VALUES: of a row; VOTES, LEAVES, DECISION: classes of all targets; RAW */
     double divisor;   /* VALUES, VOTES, LEAVES: number of estimators; DECISION: their weights;
@@ -88,10 +112,13 @@ struct mr_skt_model {
     const double *log_votes;           /* LEAVES: n_outputs side by side */
 };
 
+#define MR_SKT_NO_COLUMN UINT32_MAX /* no tree asks for the feature */
+
 /* Building ---------------------------------------------------------------------------------- */
 
 struct mr_skt_builder {
     struct mr_sk_estimator estimator;
+    const struct mr_signature *signature; /* NULL: none */
     struct mr_skt_model *model;
     struct mr_arena *arena;   /* the model's */
     struct mr_arena *scratch; /* for the object graph and the ensemble */
@@ -100,6 +127,8 @@ struct mr_skt_builder {
     struct mr_tree *trees;
     double *values;
     size_t values_capacity;
+    struct mr_tree_set *sets;
+    size_t sets_capacity;
     struct mr_name_map sources; /* addresses of the arrays of nodes that were added */
     uint32_t leaf_width;        /* values of a leaf: n_outputs for vector leaves, else 1 */
 };
@@ -153,6 +182,11 @@ MR_MUST_CHECK mr_status mr_skt_new_tree(struct mr_skt_builder *b, const void *so
                                         uint32_t n_nodes, size_t n_leaves, uint32_t output,
                                         struct mr_tree_node **nodes);
 
+/* Append a set of categories that a node can refer to, n_bits words in scratch memory.
+ * index  its number; MR_E_TOO_LARGE, MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_skt_add_set(struct mr_skt_builder *b, const struct mr_tree_set *set,
+                                       uint32_t *index);
+
 /* Read a tree of the class that the outer estimator takes: DecisionTree* or ExtraTree*.
  * n_features  how many it must have been fitted to
  * returns  MR_OK; MR_E_UNSUPPORTED, MR_E_FORMAT */
@@ -179,6 +213,11 @@ void mr_skt_votes(const struct mr_skt_tree *tree, uint32_t node, bool is_counts,
 /* Whether the estimator of a tree takes NaN (BaseDecisionTree._support_missing_values). */
 bool mr_skt_takes_nan(const struct mr_skt_tree *tree);
 
+/* Fill model->encodings of a HistGradientBoosting*, if it has categorical features.
+ * returns  MR_OK; MR_E_UNSUPPORTED, also when the signature does not say types that make clear what
+ *          equals a category; MR_E_FORMAT, MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_skt_read_categories(struct mr_skt_builder *b);
+
 /* The kinds of estimators. model->type and ->method are set. */
 MR_MUST_CHECK mr_status mr_skt_build_tree(struct mr_skt_builder *b);
 MR_MUST_CHECK mr_status mr_skt_build_forest(struct mr_skt_builder *b);
@@ -198,6 +237,19 @@ MR_MUST_CHECK mr_status mr_skt_build(const struct mr_model_source *source, struc
 MR_MUST_CHECK mr_status mr_skt_predict(const struct mr_tree_model *model,
                                        const struct mr_input *input, struct mr_arena *arena,
                                        struct mr_output *out, struct mr_error *err);
+
+/* Find the columns that a model with a preprocessor wants of a table. input: changed; arena:
+ * scratch. returns  MR_OK, MR_E_BAD_REQUEST */
+MR_MUST_CHECK mr_status mr_skt_select_columns(const struct mr_skt_model *model,
+                                              struct mr_input *input, struct mr_arena *arena,
+                                              struct mr_error *err);
+
+/* Replace rows row .. row + n of a feature by what the trees compare.
+ * values   the numbers that they are; overwritten, also for texts
+ * returns  MR_OK, MR_E_BAD_REQUEST */
+MR_MUST_CHECK mr_status mr_skt_encode(const struct mr_skt_model *model,
+                                      const struct mr_sk_features *x, size_t feature, int64_t row,
+                                      size_t n, double *values, struct mr_error *err);
 
 /* Sums of a block of rows: output k of row r at sums[k * stride + r]. */
 struct mr_skt_block {

@@ -3,9 +3,9 @@ and what they answer.
 
     venv-1.9.1/bin/python make.py    and so on, in the environments of ../pickle/make.py with skops
 
-The zips are laid out as those of ../pickle/make.py: models.bin, and expected.json with rows X and
-MISSING, and for each model how it was saved, whether it takes the rows with missing values, and the
-answers of its methods, floats with all their digits.
+The zips are laid out as those of ../pickle/make.py: models.bin, and expected.json with rows X,
+MISSING and WILD, and for each model how it was saved, which of the rows it was asked (MISSING where
+it takes missing values), and the answers of its methods, floats with all their digits.
 """
 
 import io
@@ -57,6 +57,8 @@ BOTH = np.c_[np.abs(SUM) + 0.1, X[:, 1] ** 2]
 TARGETS = np.c_[THREE, (THREE + 1) % 3]
 MISSING = np.where(random.rand(60, 4) < 0.15, np.nan, X)
 CODES = np.c_[(X[:, :2] * 2).round() + 5, MISSING[:, 2:]]  # the first two columns are categories
+WILD = CODES.copy()  # categories that are none
+WILD[:5, 0] = [256 + CODES[0, 0], CODES[1, 0] - 256, -0.5, 1e300, CODES[4, 0] + 0.5]
 WEIGHTS = random.rand(60)
 
 FEW = {"n_estimators": 2, "random_state": 0}
@@ -152,8 +154,8 @@ def takes_missing(model):
 
 
 def describe(model, how, data):
-    rows = "CODES" if data is CODES else "MISSING" if takes_missing(model) else "X"
-    asked = {"X": X, "MISSING": MISSING, "CODES": CODES}[rows][:N_ASKED]
+    rows = "WILD" if data is CODES else "MISSING" if takes_missing(model) else "X"
+    asked = {"X": X, "MISSING": MISSING, "WILD": WILD}[rows][:N_ASKED]
     answers = {method: answer(model, method, asked) for method in METHODS if hasattr(model, method)}
     kind = type(model)
     return {
@@ -171,7 +173,7 @@ def main():
         "scikit-learn": sklearn.__version__,
         "numpy": np.__version__,
         **{name: rows[:N_ASKED].tolist() for name, rows in
-           {"X": X, "MISSING": MISSING, "CODES": CODES}.items()},
+           {"X": X, "MISSING": MISSING, "WILD": WILD}.items()},
         "models": {},
     }
     saved = b""

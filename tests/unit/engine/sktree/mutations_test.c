@@ -17,14 +17,19 @@ static void visit(const struct saved_models *models, const char *name, yyjson_va
     const char *saved = yyjson_get_str(yyjson_obj_get(model, "saved"));
     bool is_skops = strcmp(saved, "skops") == 0;
     bool has_proba = yyjson_obj_get(yyjson_obj_get(model, "answers"), "predict_proba");
+    static const int64_t shape[] = {-1, 4};
+    const struct mr_tensor_spec tensor = {
+        .dtype = MR_FLOAT64, .is_known = true, .n_dims = 2, .shape = shape};
+    const struct mr_signature signature = {
+        .kind = MR_SCHEMA_TENSORS, .n_inputs = 1, .tensors = &tensor};
     struct mutated_format format = {
         .flavor = "mlflow.sklearn",
         .serialization_format = saved,
         .predict_fn = has_proba && n_visited++ % 2 ? "predict_proba" : "predict",
         .special_bytes = is_skops ? NULL : opcodes,
+        .signature = &signature,
     };
     (void)name;
-    if (strcmp(yyjson_get_str(yyjson_obj_get(model, "rows")), "CODES") == 0) return;
     mutate_bytes(&format, saved_models_file(models, model), n_mutations);
 }
 
