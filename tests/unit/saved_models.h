@@ -1,5 +1,5 @@
-/* The models of tests/data/pickle, tests/data/sktree and tests/data/xgboost, one zip for each
- * version of the library that made them (make.py there says what is in them), and the answers that
+/* The models of tests/data/pickle, sktree, xgboost and lightgbm, one zip for each version of the
+ * library that made them (make.py there says what is in them), and the answers that
  * are expected of them. */
 #ifndef MR_TESTS_SAVED_MODELS_H
 #define MR_TESTS_SAVED_MODELS_H
@@ -49,8 +49,11 @@ static inline struct saved_models saved_models_read(const char *folder, const ch
     models.expected = yyjson_read(json.data, json.size, YYJSON_READ_ALLOW_INF_AND_NAN);
     if (!models.expected) exit(2);
     yyjson_val *root = yyjson_doc_get_root(models.expected);
-    yyjson_val *version = yyjson_obj_get(root, "scikit-learn");
-    models.version = yyjson_get_str(version ? version : yyjson_obj_get(root, "xgboost"));
+    static const char *const libraries[] = {"scikit-learn", "xgboost", "lightgbm"};
+    for (size_t i = 0; i < sizeof(libraries) / sizeof(*libraries); i++) {
+        yyjson_val *version = yyjson_obj_get(root, libraries[i]);
+        if (version) models.version = yyjson_get_str(version);
+    }
     return models;
 }
 

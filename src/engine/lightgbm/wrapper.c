@@ -112,17 +112,13 @@ static bool is_multiclass_objective(const struct mr_object *objective) {
 static mr_status read_classes(const struct mr_object *root, struct mr_arena *arena,
                               struct mr_lgb_wrapper *out, struct mr_error *err) {
     const struct mr_object *encoder = mr_object_attr(root, "_le");
-    const struct mr_object *n_classes = mr_object_attr(root, "_n_classes");
     if (!encoder || encoder->kind != MR_OBJECT_INSTANCE ||
         !mr_str_is(encoder->name, "LabelEncoder")) {
         return fail_attribute(out->class_name, "_le", encoder, err);
     }
-    if (!n_classes || n_classes->kind != MR_OBJECT_INT) {
-        return fail_attribute(out->class_name, "_n_classes", n_classes, err);
-    }
     const struct mr_sk_estimator labels = {.object = encoder, .name = "LabelEncoder"};
     MR_TRY(mr_sk_read_labels(&labels, "classes_", arena, &out->labels, err));
-    out->is_multiclass = n_classes->integer > 2 ||
+    out->is_multiclass = mr_object_attr(root, "_n_classes")->integer > 2 ||
                          is_multiclass_objective(mr_object_attr(root, "_objective"));
     return MR_OK;
 }
@@ -143,6 +139,25 @@ static mr_status read_method(const struct mr_model_source *source, struct mr_lgb
                    MR_STR_ARGS(source->predict_fn), out->class_name);
 }
 
+/* What LightGBM 4.7.0 needs to predict, and wrappers pickled by versions before 3.1, or 4.0, lack.
+ * An objective of the user's own gives sums, whatever the wrapper is. */
+static mr_status check_state(const struct mr_object *root, const char *class_name,
+                             struct mr_error *err) {
+    const struct mr_object *fitted = mr_object_attr(root, "fitted_");
+    const struct mr_object *n_classes = mr_object_attr(root, "_n_classes");
+    const struct mr_object *objective = mr_object_attr(root, "_objective");
+    if (!fitted || fitted->kind != MR_OBJECT_BOOL || !fitted->boolean) {
+        return fail_attribute(class_name, "fitted_", fitted, err);
+    }
+    if (!n_classes || n_classes->kind != MR_OBJECT_INT) {
+        return fail_attribute(class_name, "_n_classes", n_classes, err);
+    }
+    if (!objective || objective->kind != MR_OBJECT_STR) {
+        return fail_attribute(class_name, "_objective", objective, err);
+    }
+    return MR_OK;
+}
+
 static mr_status read_wrapper(const struct mr_model_source *source, struct mr_arena *arena,
                               struct mr_lgb_wrapper *out, struct mr_error *err) {
     const struct mr_graph *graph = NULL;
@@ -153,14 +168,7 @@ static mr_status read_wrapper(const struct mr_model_source *source, struct mr_ar
         return mr_fail(err, MR_E_UNSUPPORTED, "no native engine for %s yet",
                        mr_object_describe(root, type, sizeof(type)));
     }
-    const struct mr_object *fitted = mr_object_attr(root, "fitted_");
-    if (!fitted || fitted->kind != MR_OBJECT_BOOL || !fitted->boolean) {
-        return fail_attribute(out->class_name, "fitted_", fitted, err);
-    }
-    const struct mr_object *objective = mr_object_attr(root, "_objective");
-    if (!objective || objective->kind != MR_OBJECT_STR) { /* a function: predictions are sums */
-        return fail_attribute(out->class_name, "_objective", objective, err);
-    }
+    MR_TRY(check_state(root, out->class_name, err));
     MR_TRY(check_arguments(root, err));
     MR_TRY(read_booster(mr_object_attr(root, "_Booster"), out, err));
     return out->kind == MR_LGB_CLASSIFIER ? read_classes(root, arena, out, err) : MR_OK;
