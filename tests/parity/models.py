@@ -7,6 +7,7 @@ saves it. Training is seeded and small.
 import dataclasses
 import typing
 
+import lightgbm
 import numpy as np
 import pandas as pd
 import xgboost
@@ -235,6 +236,43 @@ def xgboost_stored_by_sklearn(save_model):
     signature = infer_signature(X, fitted.predict_proba(X))
     options = {"pyfunc_predict_fn": "predict_proba", "serialization_format": "cloudpickle"}
     return save_model(fitted, signature, **options)
+
+
+# --- LightGBM ----------------------------------------------------------------------------------
+
+FEW = {"n_estimators": 5, "min_child_samples": 2, "verbose": -1}
+
+
+@model(FLOWER, FLOWER_ROWS, is_repeat=True, tolerance=0)
+def lightgbm_booster(save_model):
+    X = pd.DataFrame(numbers(2), columns=FLOWER)
+    params = {"verbose": -1, "min_data_in_leaf": 2, "objective": "poisson"}
+    booster = lightgbm.train(params, lightgbm.Dataset(X, X.sum(axis=1).abs()), 5)
+    return save_model(booster, infer_signature(X, X["length"]), flavor="lightgbm")
+
+
+@model(FLOWER, FLOWER_ROWS, has_signature=False, tolerance=0)
+def lightgbm_classifier(save_model):
+    """Without a signature: every column's type is that of its values."""
+    X = pd.DataFrame(numbers(2), columns=FLOWER)
+    fitted = lightgbm.LGBMClassifier(**FEW).fit(X, labels(X.to_numpy(), ["a", "b", "c"]))
+    return save_model(fitted, flavor="lightgbm")
+
+
+@model(None, FOUR_ROWS, is_repeat=True, tolerance=0)
+def lightgbm_tensor(save_model):
+    X = numbers(4)
+    fitted = lightgbm.LGBMRegressor(**FEW).fit(X, X.sum(axis=1))
+    signature = ModelSignature(Schema([TensorSpec(np.dtype("float64"), (-1, 4))]), OUTPUT)
+    return save_model(fitted, signature, flavor="lightgbm", serialization_format="cloudpickle")
+
+
+@model(FLOWER, FLOWER_ROWS, is_repeat=True, tolerance=0)
+def lightgbm_stored_by_sklearn(save_model):
+    X = pd.DataFrame(numbers(2), columns=FLOWER)
+    fitted = lightgbm.LGBMClassifier(**FEW).fit(X, labels(X.to_numpy(), [0, 1]))
+    options = {"pyfunc_predict_fn": "predict_proba", "serialization_format": "cloudpickle"}
+    return save_model(fitted, infer_signature(X, fitted.predict_proba(X)), **options)
 
 
 # --- tensors and no signature -------------------------------------------------------------------
