@@ -59,8 +59,7 @@ static struct entry split_entry(struct mr_str line, size_t number) {
 
 /* Numbers ----------------------------------------------------------------------------------- */
 
-/* The next of the words that spaces separate. */
-static bool next_word(struct mr_str *rest, struct mr_str *out) {
+bool mr_lgb_next_word(struct mr_str *rest, struct mr_str *out) {
     const char *at = rest->data, *end = rest->data + rest->size;
     while (at < end && *at == ' ') at++;
     const char *start = at;
@@ -73,7 +72,7 @@ static bool next_word(struct mr_str *rest, struct mr_str *out) {
 static size_t count_words(struct mr_str text) {
     struct mr_str word;
     size_t n = 0;
-    while (next_word(&text, &word)) n++;
+    while (mr_lgb_next_word(&text, &word)) n++;
     return n;
 }
 
@@ -232,13 +231,13 @@ static mr_status read_array(const struct reader *r, const struct entry *entries,
     void *values = mr_arena_array(r->arena, n, tree_keys[key].item_bytes);
     if (!values) return mr_arena_fail(r->arena, r->err);
     for (size_t i = 0; i < n; i++) {
-        if (next_word(&rest, &word) && tree_keys[key].store(values, i, word)) continue;
+        if (mr_lgb_next_word(&rest, &word) && tree_keys[key].store(values, i, word)) continue;
         return mr_fail(r->err, MR_E_FORMAT,
                        "line %zu of the LightGBM model: number %zu of %zu in %s is \"%.*s\"",
                        entry->line, i, n, name, MR_STR_ARGS(word));
     }
     *out = values;
-    if (!next_word(&rest, &word)) return MR_OK;
+    if (!mr_lgb_next_word(&rest, &word)) return MR_OK;
     return mr_fail(r->err, MR_E_FORMAT,
                    "line %zu of the LightGBM model: %s should have %zu numbers, but has more",
                    entry->line, name, n);
@@ -408,7 +407,7 @@ static mr_status check_size(const struct reader *r, struct mr_str *sizes, size_t
                             size_t tree) {
     struct mr_str word;
     int64_t expected = -1;
-    if (next_word(sizes, &word) && parse_integer(word, 0, INT64_MAX, &expected) &&
+    if (mr_lgb_next_word(sizes, &word) && parse_integer(word, 0, INT64_MAX, &expected) &&
         (size_t)expected == size) {
         return MR_OK;
     }
@@ -431,7 +430,7 @@ static mr_status read_trees(struct reader *r, const struct entry *tree_sizes,
         if (tree_sizes->is_given) MR_TRY(check_size(r, &sizes, r->at - start, n));
         n++;
     }
-    if (tree_sizes->is_given && next_word(&sizes, &word)) {
+    if (tree_sizes->is_given && mr_lgb_next_word(&sizes, &word)) {
         return mr_fail(r->err, MR_E_FORMAT,
                        "the LightGBM model ends after %zu trees, but tree_sizes has more", n);
     }

@@ -62,4 +62,7 @@ MR_MUST_CHECK mr_status mr_lgb_parse(struct mr_str text, struct mr_arena *arena,
  * JSON; size 0 when there is no such line. */
 struct mr_str mr_lgb_find_pandas_categories(struct mr_str text);
 
+/* Cut the next of the words that spaces separate off the start of *rest. False: there is none. */
+bool mr_lgb_next_word(struct mr_str *rest, struct mr_str *out);
+
 #endif

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "loader/lightgbm.h"
+
 /* What the words after an objective's name say. */
 enum parameters {
     NONE,    /* nothing that predicting needs */
@@ -76,18 +78,6 @@ static bool parse_roughly(struct mr_str text, double *out) {
 
 /* Reading ----------------------------------------------------------------------------------- */
 
-static bool next_word(struct mr_str *rest, struct mr_str *out) {
-    while (rest->size > 0 && *rest->data == ' ') {
-        rest->data++;
-        rest->size--;
-    }
-    const char *end = rest->size ? memchr(rest->data, ' ', rest->size) : NULL;
-    *out = (struct mr_str){rest->data, end ? (size_t)(end - rest->data) : rest->size};
-    rest->data += out->size;
-    rest->size -= out->size;
-    return out->size > 0;
-}
-
 static bool take_key(struct mr_str word, const char *key, struct mr_str *value) {
     size_t n = strlen(key);
     if (word.size <= n || memcmp(word.data, key, n) != 0) return false;
@@ -104,7 +94,7 @@ static bool read_parameters(struct mr_str rest, enum parameters parameters, uint
     bool has_factor = parameters == FACTOR || parameters == CLASSES_AND_FACTOR;
     bool has_classes = parameters == CLASSES || parameters == CLASSES_AND_FACTOR;
     if (has_factor) out->sigmoid = -1;
-    while (next_word(&rest, &word)) {
+    while (mr_lgb_next_word(&rest, &word)) {
         if (parameters == SQRT && mr_str_is(word, "sqrt")) out->transform = MR_LGB_SQUARE;
         if (has_factor && take_key(word, "sigmoid:", &value)) {
             if (!parse_roughly(value, &out->sigmoid)) return false;
@@ -119,7 +109,7 @@ static bool read_parameters(struct mr_str rest, enum parameters parameters, uint
 mr_status mr_lgb_objective_read(struct mr_str text, uint32_t n_classes,
                                 struct mr_lgb_objective *out, struct mr_error *err) {
     struct mr_str rest = text, name;
-    if (!next_word(&rest, &name)) {
+    if (!mr_lgb_next_word(&rest, &name)) {
         *out = (struct mr_lgb_objective){.name = "custom", .transform = MR_LGB_IDENTITY};
         return MR_OK;
     }

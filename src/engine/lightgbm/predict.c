@@ -1,8 +1,7 @@
 /* lightgbm/basic.py (_InnerPredictor.predict), lightgbm/sklearn.py (LGBMClassifier.predict,
  * predict_proba), src/boosting/gbdt_prediction.cpp (GBDT::Predict). */
-#include <math.h>
-
 #include "engine/lightgbm/lightgbm_int.h"
+#include "engine/sklearn/numeric.h"
 
 /* Sums -------------------------------------------------------------------------------------- */
 
@@ -55,15 +54,6 @@ static mr_status sum_linear_trees(const struct mr_lgb_model *model,
 
 /* Answers ----------------------------------------------------------------------------------- */
 
-/* numpy.argmax: the first of equals, and the first NaN before everything. */
-static uint32_t find_largest(const double *values, size_t n) {
-    uint32_t best = 0;
-    for (uint32_t k = 1; k < n && !isnan(values[best]); k++) {
-        if (values[k] > values[best] || isnan(values[k])) best = k;
-    }
-    return best;
-}
-
 /* LGBMClassifier.predict. */
 static mr_status find_labels(const struct mr_lgb_model *model, const struct mr_tensor *predictions,
                              struct mr_arena *arena, struct mr_tensor *out, struct mr_error *err) {
@@ -75,10 +65,10 @@ static mr_status find_labels(const struct mr_lgb_model *model, const struct mr_t
     if (!shape || !classes || !labels) return mr_arena_fail(arena, err);
     for (int64_t r = 0; r < n_rows; r++) {
         if (model->is_multiclass) {
-            classes[r] = find_largest(values + (size_t)r * model->n_outputs, model->n_outputs);
+            classes[r] = mr_sk_argmax(values + (size_t)r * model->n_outputs, 1, model->n_outputs);
         } else {
             const double both[] = {1 - values[r], values[r]};
-            classes[r] = find_largest(both, 2);
+            classes[r] = mr_sk_argmax(both, 1, 2);
         }
     }
     mr_sk_take_labels(&model->labels, classes, (size_t)n_rows, labels);
