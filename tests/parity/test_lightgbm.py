@@ -304,6 +304,20 @@ def test_leaves(each_predictor, data):
         np.testing.assert_array_equal(predictor.predict(x), want[:, 0])
 
 
+def test_many_features(predictor):
+    """LightGBM goes another way with rows of more than 100000 features that are mostly zero."""
+    rng = np.random.default_rng(0)
+    for is_linear in False, True:
+        trees = [
+            tree_text(rng, "bushy", 60, 100001, [-0.5, 0.0, 0.5], some_leaf, 0, is_linear)
+            for _ in range(9)
+        ]
+        model, _ = load_text(predictor, model_text(trees, 100001))
+        x = np.where(rng.random((4, 100001)) < 0.005, rng.normal(size=(4, 100001)), 0)
+        x[1:3] = np.where(rng.random((2, 100001)) < 0.3, np.nan, x[1:3])
+        assert_same(predictor, model, x)
+
+
 # Trained models ------------------------------------------------------------------------------
 
 

@@ -34,8 +34,7 @@ static mr_status fail_attribute(const char *class_name, const char *attribute,
                                 const struct mr_object *value, struct mr_error *err) {
     char type[200];
     return mr_fail(err, MR_E_UNSUPPORTED, "no native engine for %s with %s in its attribute %s",
-                   class_name, value ? mr_object_describe(value, type, sizeof(type)) : "nothing",
-                   attribute);
+                   class_name, mr_object_describe(value, type, sizeof(type)), attribute);
 }
 
 /* The Booster inside of a wrapper; before 4.0 its text was called "handle". */
