@@ -32,7 +32,7 @@ static mr_status check_outputs(const struct mr_lgb_wrapper *wrapper, const struc
     if (wrapper->kind != MR_LGB_CLASSIFIER) return MR_OK;
     size_t n_labels = wrapper->labels.n;
     bool is_sound = wrapper->is_multiclass ? file->n_classes == n_labels
-                                           : file->n_classes == 1 && n_labels == 2;
+                                           : file->n_classes == 1 && n_labels <= 2;
     if (is_sound) return MR_OK;
     return mr_fail(err, MR_E_UNSUPPORTED,
                    "no native engine for %s with %zu labels around a booster of %u classes",

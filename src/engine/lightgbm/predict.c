@@ -70,6 +70,10 @@ static mr_status find_labels(const struct mr_lgb_model *model, const struct mr_t
             const double both[] = {1 - values[r], values[r]};
             classes[r] = mr_sk_argmax(both, 1, 2);
         }
+        if (classes[r] < model->labels.n) continue;
+        return mr_fail(err, MR_E_BAD_REQUEST,
+                       "row %lld: class %u is predicted, but %s was fitted with %zu", (long long)r,
+                       classes[r], model->class_name, model->labels.n);
     }
     mr_sk_take_labels(&model->labels, classes, (size_t)n_rows, labels);
     shape[0] = n_rows;

@@ -116,7 +116,8 @@ static mr_status read_classes(const struct mr_object *root, struct mr_arena *are
         return fail_attribute(out->class_name, "_le", encoder, err);
     }
     const struct mr_sk_estimator labels = {.object = encoder, .name = "LabelEncoder"};
-    MR_TRY(mr_sk_read_labels(&labels, "classes_", arena, &out->labels, err));
+    MR_TRY(mr_sk_copy_labels(&labels, mr_object_attr(encoder, "classes_"), "classes_", arena,
+                             &out->labels, err));
     out->is_multiclass = mr_object_attr(root, "_n_classes")->integer > 2 ||
                          is_multiclass_objective(mr_object_attr(root, "_objective"));
     return MR_OK;
