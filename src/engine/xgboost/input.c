@@ -9,9 +9,9 @@
 /* Names ------------------------------------------------------------------------------------- */
 
 /* DMatrix refuses names that its text formats could not hold. */
-static mr_status check_name_characters(const struct mr_table *table, struct mr_error *err) {
-    for (size_t i = 0; i < table->n_cols; i++) {
-        struct mr_str name = table->columns[i].name;
+static mr_status check_characters(const struct mr_column *columns, size_t n, struct mr_error *err) {
+    for (size_t i = 0; i < n; i++) {
+        struct mr_str name = columns[i].name;
         for (size_t k = 0; k < name.size; k++) {
             if (!strchr("[]<", name.data[k]) || name.data[k] == '\0') continue;
             return mr_fail(err, MR_E_BAD_REQUEST,
@@ -22,27 +22,38 @@ static mr_status check_name_characters(const struct mr_table *table, struct mr_e
     return MR_OK;
 }
 
-static mr_status check_unique(const struct mr_table *table, struct mr_arena *arena,
+static mr_status check_unique(const struct mr_column *columns, size_t n, struct mr_arena *arena,
                               struct mr_error *err) {
     struct mr_name_map names;
     mr_name_map_init(&names, arena);
-    for (size_t i = 0; i < table->n_cols; i++) {
+    for (size_t i = 0; i < n; i++) {
         size_t index;
         bool is_new = false;
-        MR_TRY(mr_name_map_add(&names, table->columns[i].name, &index, &is_new, err));
+        MR_TRY(mr_name_map_add(&names, columns[i].name, &index, &is_new, err));
         if (is_new) continue;
         return mr_fail(err, MR_E_BAD_REQUEST,
                        "two columns are called \"%.*s\"; names must be unique",
-                       MR_STR_ARGS(table->columns[i].name));
+                       MR_STR_ARGS(columns[i].name));
     }
     return MR_OK;
+}
+
+static bool are_known(const struct mr_xgb_model *model, const struct mr_table *table) {
+    if (table->n_cols != model->n_sound_names) return false;
+    for (size_t i = 0; i < table->n_cols; i++) {
+        if (!mr_str_equal(table->columns[i].name, model->sound_names[i])) return false;
+    }
+    return true;
 }
 
 static mr_status check_names(const struct mr_xgb_model *model, const struct mr_table *table,
                              struct mr_arena *arena, struct mr_error *err) {
     if (model->n_names == 0) {
-        if (!mr_xgb_is_in_place(model)) MR_TRY(check_name_characters(table, err));
-        return check_unique(table, arena, err);
+        if (are_known(model, table)) return MR_OK;
+        if (!mr_xgb_is_in_place(model)) {
+            MR_TRY(check_characters(table->columns, table->n_cols, err));
+        }
+        return check_unique(table->columns, table->n_cols, arena, err);
     }
     if (table->n_cols != model->n_names) {
         return mr_fail(err, MR_E_BAD_REQUEST, "%s expects %zu columns, received %zu",
@@ -54,6 +65,30 @@ static mr_status check_names(const struct mr_xgb_model *model, const struct mr_t
             err, MR_E_BAD_REQUEST, "column %zu: %s expects the name \"%.*s\", received \"%.*s\"", i,
             model->class_name, MR_STR_ARGS(model->names[i]), MR_STR_ARGS(table->columns[i].name));
     }
+    return MR_OK;
+}
+
+mr_status mr_xgb_input_learn(struct mr_xgb_model *model, const struct mr_signature *signature,
+                             struct mr_arena *scratch, struct mr_error *err) {
+    if (!signature || signature->kind != MR_SCHEMA_COLUMNS || !signature->has_names) return MR_OK;
+    size_t n = signature->n_inputs;
+    struct mr_arena *arena = model->base.arena;
+    struct mr_column *columns = mr_arena_zalloc(scratch, n * sizeof(*columns));
+    struct mr_str *names = mr_arena_array(arena, n, sizeof(*names));
+    if (!columns) return mr_arena_fail(scratch, err);
+    if (!names) return mr_arena_fail(arena, err);
+    for (size_t i = 0; i < n; i++) {
+        columns[i].name = signature->columns[i].name;
+        names[i] = (struct mr_str){mr_arena_strdup(arena, columns[i].name), columns[i].name.size};
+        if (!names[i].data) return mr_arena_fail(arena, err);
+    }
+    struct mr_error fault = {0};
+    mr_status status = check_characters(columns, n, &fault);
+    if (status == MR_OK) status = check_unique(columns, n, scratch, &fault);
+    if (status == MR_E_BAD_REQUEST) return MR_OK; /* each request will be told */
+    if (status != MR_OK) return mr_fail(err, status, "%s", fault.message);
+    model->sound_names = names;
+    model->n_sound_names = n;
     return MR_OK;
 }
 

@@ -44,18 +44,30 @@ static mr_status sum_trees(const struct mr_xgb_model *model, const struct mr_xgb
     return MR_OK;
 }
 
-/* GBLinear::Pred: products are added in the order of the features; missing ones have none. */
+/* Adds one feature's products to the sums of n rows; missing values have none. */
+static void add_products(const float *x, size_t n_rows, const float *weights, size_t n_outputs,
+                         float *sums) {
+    for (size_t r = 0; r < n_rows; r++) {
+        if (isnan(x[r])) continue;
+        for (size_t k = 0; k < n_outputs; k++) sums[r * n_outputs + k] += x[r] * weights[k];
+    }
+}
+
+/* GBLinear::Pred: the products of a row are added in the order of the features. */
 static mr_status sum_linear(const struct mr_xgb_model *model, const struct mr_xgb_input *input,
                             float *out, struct mr_error *err) {
+    float x[MR_TREE_BLOCK_ROWS];
     size_t n_outputs = model->n_outputs;
-    for (int64_t row = 0; row < input->n_rows; row++) {
+    for (int64_t row = 0; row < input->n_rows; row += (int64_t)MR_TREE_BLOCK_ROWS) {
         float *sums = out + (size_t)row * n_outputs;
-        memcpy(sums, model->intercepts, n_outputs * sizeof(*sums));
+        size_t n = (size_t)(input->n_rows - row);
+        if (n > MR_TREE_BLOCK_ROWS) n = MR_TREE_BLOCK_ROWS;
+        for (size_t r = 0; r < n; r++) {
+            memcpy(sums + r * n_outputs, model->intercepts, n_outputs * sizeof(*sums));
+        }
         for (uint32_t feature = 0; feature < input->n_cols; feature++) {
-            float x;
-            MR_TRY(mr_xgb_input_read(input, feature, row, 1, &x, err));
-            const float *weights = model->weights + feature * n_outputs;
-            for (size_t k = 0; k < n_outputs && !isnan(x); k++) sums[k] += x * weights[k];
+            MR_TRY(mr_xgb_input_read(input, feature, row, n, x, err));
+            add_products(x, n, model->weights + feature * n_outputs, n_outputs, sums);
         }
     }
     return MR_OK;

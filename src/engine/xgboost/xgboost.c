@@ -129,6 +129,7 @@ static mr_status build(const struct mr_model_source *source, struct mr_xgb_model
     model->version = mr_arena_strdup(model->base.arena, mr_str_from(booster.version));
     if (!model->version) return mr_arena_fail(model->base.arena, err);
     MR_TRY(copy_names(model, &booster, err));
+    MR_TRY(mr_xgb_input_learn(model, source->signature, scratch, err));
     return booster.kind == MR_XGB_LINEAR ? build_linear(model, &booster, err)
                                          : build_trees(model, &booster, has_rounds, scratch, err);
 }

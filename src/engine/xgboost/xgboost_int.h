@@ -31,6 +31,8 @@ struct mr_xgb_model {
     uint32_t n_features, n_outputs, n_classes;
     size_t n_names; /* 0: no feature names, else n_features */
     const struct mr_str *names;
+    size_t n_sound_names; /* of columns, which need not be looked at again */
+    const struct mr_str *sound_names;
     uint32_t n_rounds;
     const uint32_t *round_starts; /* as in the booster */
     uint32_t end_round;           /* where predictions end when a call does not say; 0: all */
@@ -82,6 +84,13 @@ struct mr_xgb_input {
     const struct mr_tensor *tensor;  /* a matrix of n_cols columns; else NULL */
     float missing;                   /* as in the model */
 };
+
+/* Keep the names of a signature's columns (NULL: none) if XGBoost takes them.
+ * scratch  temporary data
+ * returns  MR_OK; MR_E_TOO_LARGE, MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_xgb_input_learn(struct mr_xgb_model *model,
+                                           const struct mr_signature *signature,
+                                           struct mr_arena *scratch, struct mr_error *err);
 
 /* Check names, shape, dtypes and, for a DMatrix, that no value is infinite.
  * returns  MR_OK; MR_E_BAD_REQUEST with what was expected and received; MR_E_TOO_LARGE,
