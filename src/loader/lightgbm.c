@@ -60,6 +60,8 @@ static struct entry split_entry(struct mr_str line, size_t number) {
 /* Numbers ----------------------------------------------------------------------------------- */
 
 bool mr_lgb_next_word(struct mr_str *rest, struct mr_str *out) {
+    *out = (struct mr_str){0};
+    if (rest->size == 0) return false; /* its data may be NULL, to which not even 0 is added */
     const char *at = rest->data, *end = rest->data + rest->size;
     while (at < end && *at == ' ') at++;
     const char *start = at;

@@ -277,7 +277,8 @@ def test_random_models(each_predictor, kind, data):
     n_categories = data.draw(st.sampled_from([3, 40, 300])) if kind == "categories" else 0
     n_categories = data.draw(st.sampled_from([0, 40])) if kind == "linear" else n_categories
     n_trees = n_outputs * data.draw(st.sampled_from([1, 2, 17]))
-    trees, thresholds = some_trees(rng, data, n_trees, n_features, some_leaf, n_categories, kind == "linear")
+    options = some_leaf, n_categories, kind == "linear"
+    trees, thresholds = some_trees(rng, data, n_trees, n_features, *options)
     text = model_text(trees, n_features, n_outputs, objective, kind == "average")
     model, _ = load_text(predictor, text)
     n_rows = data.draw(st.sampled_from([1, 2, 7, 9, 64, 65, 200]))
@@ -387,7 +388,8 @@ def test_custom_objective(predictor):
 def test_categories(predictor):
     x, y = make_data()
     rng = np.random.default_rng(1)
-    frame = pd.DataFrame({"a": x[:, 0], "b": rng.integers(0, 90, 300), "c": rng.integers(0, 3, 300)})
+    codes = {"b": rng.integers(0, 90, 300), "c": rng.integers(0, 3, 300)}
+    frame = pd.DataFrame({"a": x[:, 0], **codes})
     data = lgb.Dataset(frame, y, categorical_feature=["b", "c"])
     params = {**QUIET, "min_data_per_group": 1, "cat_smooth": 0, "max_cat_to_onehot": 2}
     model = load_booster(predictor, lgb.train(params, data, 10))

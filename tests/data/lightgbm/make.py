@@ -1,4 +1,4 @@
-"""Make tests/data/lightgbm/VERSION.zip: models of the LightGBM that runs this, and what they answer.
+"""Make tests/data/lightgbm/VERSION.zip: models of the LightGBM that runs this, and their answers.
 
     for version in 2.2.3 2.3.1 3.0.0 3.3.5 4.0.0 4.6.0 4.7.0; do
         uv venv --python 3.11 venv-$version
