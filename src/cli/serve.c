@@ -268,7 +268,7 @@ static mr_status serve_model(const struct config *config, const struct mr_model 
                     is_ready ? "finishing requests under way" : "stopping");
     }
     /* What waits for a model that is not there would wait in vain. */
-    mr_http_stop(server, is_ready ? (unsigned)config->timeout_s * 1000 : 0);
+    mr_http_stop(server, is_ready ? (unsigned)config->timeout_s * 1000 : 0, 0);
     return status;
 }
 

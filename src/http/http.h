@@ -124,6 +124,9 @@ struct mr_http_route {
 struct mr_http_options {
     const char *host;        /* name or address, every one of the name's is listened on */
     uint16_t port;           /* 0: the kernel picks a free one */
+    bool shares_port;        /* SO_REUSEPORT: other processes may listen on it, too */
+    const int *listeners;    /* instead of all that: n_listeners sockets that listen already and */
+    unsigned n_listeners;    /* stay the caller's, valid up to mr_http_stop */
     unsigned n_threads;      /* I/O threads, >= 1 */
     size_t max_body_bytes;   /* over it: 413 that names the limit and --max-body */
     size_t max_header_bytes; /* request line and headers together: 431 */
@@ -154,10 +157,17 @@ MR_MUST_CHECK mr_status mr_http_start(const struct mr_http_options *options,
 /* The port in use. */
 uint16_t mr_http_port(const struct mr_http_server *server);
 
-/* Stop accepting, close idle connections, let requests whose first byte has arrived finish (at most
- * drain_ms; their responses say `Connection: close`), cancel and cut off the rest, free everything.
- * A handler is waited for however long it runs, and so is the resume of a request whose `cancel`
- * was false. threads  any but a handler's, once */
-void mr_http_stop(struct mr_http_server *take_server, unsigned drain_ms);
+/* The server will be stopped: responses say `Connection: close` from now on, all else stays as it
+ * is. threads: any */
+void mr_http_announce_stop(struct mr_http_server *server);
+
+/* Accept what has connected, and then no more; let requests whose first byte has arrived finish (at
+ * most drain_ms; their responses say `Connection: close`), cancel and cut off the rest, free
+ * everything. A handler is waited for however long it runs, and so is the resume of a request whose
+ * `cancel` was false.
+ * idle_ms  a connection is closed when it has waited so long for its first or next request, which
+ *          may be on its way: RFC 9112 section 9.6 leaves the client no other sign that it is lost
+ * threads  any but a handler's, once */
+void mr_http_stop(struct mr_http_server *take_server, unsigned drain_ms, unsigned idle_ms);
 
 #endif

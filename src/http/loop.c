@@ -66,8 +66,9 @@ static void free_connection(struct mr_http_connection *connection) {
     close(connection->fd);
     if (connection->arena) mr_http_loop_give_arena(loop, connection->arena);
     free(connection->pending);
+    atomic_uint *count = connection->is_refused ? &loop->n_refused : &loop->n_connections;
     free(connection);
-    atomic_fetch_sub_explicit(&loop->n_connections, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
 }
 
 void mr_http_loop_close(struct mr_http_connection *connection) {
@@ -109,7 +110,7 @@ void mr_http_loop_wake(struct mr_http_loop *loop) {
     (void)written; /* fails only when it would count past 2^64: then it is awake */
 }
 
-void mr_http_loop_add(struct mr_http_loop *loop, int take_fd) {
+void mr_http_loop_add(struct mr_http_loop *loop, int take_fd, bool is_refused) {
     struct mr_http_connection *connection = calloc(1, sizeof(*connection));
     if (!connection) {
         close(take_fd);
@@ -117,7 +118,9 @@ void mr_http_loop_add(struct mr_http_loop *loop, int take_fd) {
     }
     connection->loop = loop;
     connection->fd = take_fd;
-    atomic_fetch_add_explicit(&loop->n_connections, 1, memory_order_relaxed);
+    connection->is_refused = is_refused;
+    atomic_uint *count = is_refused ? &loop->n_refused : &loop->n_connections;
+    atomic_fetch_add_explicit(count, 1, memory_order_relaxed);
     pthread_mutex_lock(&loop->lock);
     connection->next = loop->incoming;
     loop->incoming = connection;
@@ -125,7 +128,8 @@ void mr_http_loop_add(struct mr_http_loop *loop, int take_fd) {
     mr_http_loop_wake(loop);
 }
 
-void mr_http_loop_drain(struct mr_http_loop *loop, int64_t deadline_ms) {
+void mr_http_loop_drain(struct mr_http_loop *loop, int64_t deadline_ms, unsigned idle_ms) {
+    loop->drain_idle_ms = idle_ms;
     atomic_store(&loop->drain_deadline_ms, deadline_ms);
     mr_http_loop_wake(loop);
 }
@@ -139,23 +143,11 @@ static void adopt_incoming(struct mr_http_loop *loop) {
         struct mr_http_connection *next = connection->next;
         struct epoll_event event = {.events = interest, .data.ptr = connection};
         if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, connection->fd, &event) == 0) {
-            append_connection(connection, MR_HTTP_IDLE);
+            append_connection(connection, connection->is_refused ? MR_HTTP_LINGER : MR_HTTP_IDLE);
         } else {
             free_connection(connection);
         }
         connection = next;
-    }
-}
-
-/* Close what waits for a next request; one that has arrived meanwhile is answered first. */
-static void begin_drain(struct mr_http_loop *loop) {
-    loop->is_draining = true;
-    adopt_incoming(loop); /* the last: the acceptor has ended */
-    struct mr_http_queue *idle = &loop->queues[MR_HTTP_IDLE];
-    while (idle->first) {
-        struct mr_http_connection *connection = idle->first;
-        bool is_open = mr_http_connection_turn(connection, EPOLLIN);
-        if (is_open && connection->phase == MR_HTTP_IDLE) mr_http_loop_close(connection);
     }
 }
 
@@ -187,6 +179,21 @@ static void expire(struct mr_http_loop *loop) {
             if (is_open && connection->deadline_ms <= now) mr_http_connection_expire(connection);
         }
     }
+}
+
+/* A client that has had an answer, or has just connected, is likely to have a request on its way,
+ * which would be lost: it may use the connection for a while, and is told then that it ends. */
+static void begin_drain(struct mr_http_loop *loop) {
+    loop->is_draining = true;
+    adopt_incoming(loop); /* the last: the acceptor has ended */
+    struct mr_http_queue *idle = &loop->queues[MR_HTTP_IDLE];
+    if (loop->drain_idle_ms >= idle->timeout_ms) return;
+    int64_t sooner_ms = idle->timeout_ms - loop->drain_idle_ms;
+    idle->timeout_ms = loop->drain_idle_ms;
+    for (struct mr_http_connection *connection = idle->first; connection;
+         connection = connection->next)
+        connection->deadline_ms -= sooner_ms;
+    expire(loop);
 }
 
 static bool has_connections(const struct mr_http_loop *loop) {

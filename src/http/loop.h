@@ -44,6 +44,7 @@ struct mr_http_connection {
     bool is_http_1_0;   /* it came as HTTP/1.0 */
     bool is_keep_alive; /* go on after its response */
     bool is_closing;    /* close on our own account: with lingering */
+    bool is_refused;    /* one too many, and told so: lingers only */
     char *pending;      /* received and not consumed, between turns; malloc */
     size_t pending_size;
     size_t pending_capacity;
@@ -102,9 +103,12 @@ struct mr_http_loop {
     struct mr_http_pending *first_posted;
     struct mr_http_pending *last_posted;
     atomic_bool has_posted;
-    atomic_bool is_asleep; /* waits for events, or is about to: has to be woken */
-    atomic_uint n_connections;
+    atomic_bool is_asleep;          /* waits for events, or is about to: has to be woken */
+    atomic_uint n_connections;      /* without */
+    atomic_uint n_refused;          /* those that are refused */
+    atomic_bool is_stopping;        /* each response is to be the last of its connection */
     atomic_llong drain_deadline_ms; /* 0: serve on */
+    unsigned drain_idle_ms;         /* set before it */
 };
 
 /* Prepare a loop and start its thread.
@@ -113,18 +117,21 @@ MR_MUST_CHECK mr_status mr_http_loop_init(struct mr_http_loop *loop,
                                           const struct mr_http_options *options,
                                           struct mr_error *err);
 
-/* Give a connected, non-blocking socket to a loop, which closes it.  threads: any */
-void mr_http_loop_add(struct mr_http_loop *loop, int take_fd);
+/* Give a connected, non-blocking socket to a loop, which closes it.
+ * is_refused  nothing that comes of it is answered
+ * threads     any */
+void mr_http_loop_add(struct mr_http_loop *loop, int take_fd, bool is_refused);
 
 /* Have its thread look around.  threads: any */
 void mr_http_loop_wake(struct mr_http_loop *loop);
 
-/* Let requests under way finish, until the deadline at most; then the thread ends.  threads: any */
-void mr_http_loop_drain(struct mr_http_loop *loop, int64_t deadline_ms);
+/* Let requests under way finish, until the deadline at most, close connections that have waited
+ * idle_ms for their next request; then the thread ends.  threads: any */
+void mr_http_loop_drain(struct mr_http_loop *loop, int64_t deadline_ms, unsigned idle_ms);
 
-/* Whether mr_http_loop_drain was called. Sooner than is_draining: a handler may have run since. */
+/* Sooner than is_draining: a handler may have run since. */
 static inline bool mr_http_loop_is_stopping(const struct mr_http_loop *loop) {
-    return atomic_load_explicit(&loop->drain_deadline_ms, memory_order_relaxed) != 0;
+    return atomic_load_explicit(&loop->is_stopping, memory_order_relaxed);
 }
 
 /* Wait for the thread to end and free everything. Call mr_http_loop_drain first. */

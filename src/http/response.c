@@ -21,14 +21,13 @@ static mr_http_step finish(struct mr_http_connection *connection) {
     connection->body = NULL;
     connection->body_size = connection->body_capacity = 0;
     mr_http_spend(loop, RESPONSE_COST_BYTES);
-    /* The response may have promised more before the drain began. */
-    bool has_unread = loop->at < loop->end || connection->can_read;
-    if (connection->is_keep_alive && (has_unread || !mr_http_loop_is_stopping(loop))) {
+    if (connection->is_keep_alive) {
         mr_http_loop_move(connection, MR_HTTP_IDLE);
         return MR_HTTP_STEP_NEXT;
     }
     /* Closing a socket that has unread bytes resets the connection, and the client may lose the
      * response it has not read yet (RFC 9112 section 9.6). */
+    bool has_unread = loop->at < loop->end || connection->can_read;
     if (connection->is_eof || !(connection->is_closing || has_unread)) return MR_HTTP_STEP_CLOSE;
     shutdown(connection->fd, SHUT_WR);
     loop->at = loop->end = 0;
@@ -112,7 +111,8 @@ mr_http_step mr_http_respond(struct mr_http_connection *connection,
     bool has_body = !connection->is_head && mr_http_reply_has_body(response->status);
     bool is_stream = response->is_stream && connection->suspended;
     note_response(connection, response, has_body && !is_stream);
-    if (mr_http_loop_is_stopping(loop)) connection->is_closing = true;
+    /* Not while there is more of a pipeline: what follows this word is not answered. */
+    if (mr_http_loop_is_stopping(loop) && loop->at == loop->end) connection->is_closing = true;
     if (connection->is_closing || (is_stream && connection->is_http_1_0))
         connection->is_keep_alive = false;
     struct mr_http_reply reply = {.status = response->status,

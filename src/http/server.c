@@ -1,6 +1,5 @@
-/* Start and stop: listening sockets, the acceptor thread, the I/O threads it deals to. */
+/* Start and stop: the acceptor thread, the I/O threads it deals to. */
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -9,17 +8,20 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "http/listen.h"
 #include "http/loop.h"
 
-#define MAX_LISTENERS 8
+#define HANDSHAKE_MS 500 /* for one that has begun to end: a round trip */
+#define HANDSHAKE_STEP_MS 2
+#define MAX_BACKLOG 65536 /* accepted at the end; more come than can be served */
+#define MAX_REFUSED 256   /* connections that are kept to tell them so */
 
 struct mr_http_server {
     struct mr_http_options options;
-    int listeners[MAX_LISTENERS]; /* a name may stand for several addresses */
-    unsigned n_listeners;
-    uint16_t port;
+    struct mr_http_listeners listeners;
     int wake; /* eventfd: ends the acceptor */
     pthread_t acceptor;
     bool has_acceptor;
@@ -46,8 +48,9 @@ static struct mr_http_loop *choose_loop(struct mr_http_server *server, unsigned 
     return &server->loops[best];
 }
 
-/* Answered without reading: at worst the client sees a reset instead of the reason. */
-static void refuse(const struct mr_http_server *server, int fd) {
+/* Answered without reading. What the client sends nevertheless would reset a closed socket, maybe
+ * before it has read the reason: some are kept for that. */
+static void refuse(struct mr_http_server *server, struct mr_http_loop *loop, int fd) {
     static const char body[] =
         "{\"error_code\": \"RESOURCE_EXHAUSTED\", \"message\": \"too many connections\"}";
     char answer[512];
@@ -58,7 +61,14 @@ static void refuse(const struct mr_http_server *server, int fd) {
     ssize_t sent = send(fd, answer, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent;
     shutdown(fd, SHUT_WR);
-    close(fd);
+    unsigned n_refused = 0;
+    for (unsigned i = 0; i < server->n_loops; i++)
+        n_refused += atomic_load_explicit(&server->loops[i].n_refused, memory_order_relaxed);
+    if (n_refused < MAX_REFUSED) {
+        mr_http_loop_add(loop, fd, true);
+    } else {
+        close(fd);
+    }
     uint64_t now = mr_clock_ns();
     const struct mr_http_exchange exchange = {.status = 503,
                                               .n_sent = sizeof body - 1,
@@ -85,108 +95,68 @@ static bool accept_one(struct mr_http_server *server, int listener) {
     unsigned n_connections;
     struct mr_http_loop *loop = choose_loop(server, &n_connections);
     if (n_connections >= server->options.max_connections) {
-        refuse(server, fd);
+        refuse(server, loop, fd);
     } else {
-        mr_http_loop_add(loop, fd);
+        mr_http_loop_add(loop, fd, false);
     }
     return true;
 }
 
 static void *accept_loop(void *arg) {
     struct mr_http_server *server = arg;
-    struct pollfd fds[MAX_LISTENERS + 1] = {{.fd = server->wake, .events = POLLIN}};
-    for (unsigned i = 0; i < server->n_listeners; i++)
-        fds[i + 1] = (struct pollfd){.fd = server->listeners[i], .events = POLLIN};
+    const struct mr_http_listeners *listeners = &server->listeners;
+    struct pollfd fds[MR_HTTP_MAX_LISTENERS + 1] = {{.fd = server->wake, .events = POLLIN}};
+    for (unsigned i = 0; i < listeners->n; i++)
+        fds[i + 1] = (struct pollfd){.fd = listeners->fds[i], .events = POLLIN};
     for (;;) {
-        if (poll(fds, server->n_listeners + 1, -1) < 0) continue;
+        if (poll(fds, listeners->n + 1, -1) < 0) continue;
         if (fds[0].revents) return NULL;
-        for (unsigned i = 1; i <= server->n_listeners; i++) {
+        for (unsigned i = 1; i <= listeners->n; i++) {
             bool goes_on = fds[i].revents != 0;
             for (int n = 0; goes_on && n < 64; n++) goes_on = accept_one(server, fds[i].fd);
         }
     }
 }
 
-/* A listening socket, or -1 with errno. */
-static int listen_on(const struct addrinfo *address, uint16_t port) {
-    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) return -1;
-    struct sockaddr_storage to = {0};
-    memcpy(&to, address->ai_addr, address->ai_addrlen);
-    int one = 1;
-    bool is_ipv6 = address->ai_family == AF_INET6;
-    if (is_ipv6) {
-        ((struct sockaddr_in6 *)&to)->sin6_port = htons(port);
-        /* Else [::] would take the port of 0.0.0.0 too, which a name may also stand for. */
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
-    } else {
-        ((struct sockaddr_in *)&to)->sin_port = htons(port);
-    }
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
-        bind(fd, (struct sockaddr *)&to, address->ai_addrlen) == 0 && listen(fd, SOMAXCONN) == 0)
-        return fd;
-    int reason = errno;
-    close(fd);
-    errno = reason;
-    return -1;
+/* As short as can be: who comes meanwhile waits for a second. */
+static void let_handshakes_end(const struct mr_http_listeners *listeners) {
+    mr_http_listeners_hold_off(listeners);
+    int left_ms = HANDSHAKE_MS;
+    do {
+        nanosleep(&(struct timespec){.tv_nsec = HANDSHAKE_STEP_MS * 1000000L}, NULL);
+        left_ms -= HANDSHAKE_STEP_MS;
+    } while (left_ms > 0 && mr_http_listeners_have_handshakes(listeners));
 }
 
-static uint16_t port_of(int fd) {
-    struct sockaddr_storage bound = {0};
-    socklen_t size = sizeof bound;
-    if (getsockname(fd, (struct sockaddr *)&bound, &size) != 0) return 0;
-    return ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                             : ((struct sockaddr_in *)&bound)->sin_port);
-}
-
-/* Listen on every address of the name, as asyncio's create_server does for uvicorn: who serves on
- * "localhost" is reached over 127.0.0.1 and over ::1. */
-static mr_status open_listeners(struct mr_http_server *server, struct mr_error *err) {
-    const struct mr_http_options *options = &server->options;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    struct addrinfo *found = NULL;
-    int code = getaddrinfo(options->host, NULL, &hints, &found);
-    if (code)
-        return mr_fail(err, MR_E_IO, "cannot listen on %s: %s", options->host, gai_strerror(code));
-    server->port = options->port;
-    int reason = EADDRNOTAVAIL;
-    for (struct addrinfo *a = found; a && server->n_listeners < MAX_LISTENERS; a = a->ai_next) {
-        if (a->ai_family != AF_INET && a->ai_family != AF_INET6) continue;
-        int fd = listen_on(a, server->port);
-        if (fd < 0) {
-            reason = errno;
-            /* A host without IPv6 may still have ::1 in its hosts file. */
-            if (reason == EADDRNOTAVAIL || reason == EAFNOSUPPORT) continue;
-            server->port = 0;
-            break;
-        }
-        server->listeners[server->n_listeners++] = fd;
-        if (!server->port) server->port = port_of(fd);
-    }
-    freeaddrinfo(found);
-    if (!server->n_listeners || !server->port)
-        return mr_fail(err, MR_E_IO, "cannot listen on %s port %u: %s", options->host,
-                       options->port, strerror(reason));
-    return MR_OK;
-}
-
-static void stop_acceptor(struct mr_http_server *server) {
+/* Accept no more, but all that clients believe to be accepted: the kernel would reset it. What
+ * waits in a borrowed socket is left to the others. */
+static void stop_acceptor(struct mr_http_server *server, unsigned drain_ms) {
+    struct mr_http_listeners *listeners = &server->listeners;
+    if (server->options.shares_port && drain_ms) let_handshakes_end(listeners);
     if (server->has_acceptor) {
         uint64_t one = 1;
         ssize_t written = write(server->wake, &one, sizeof one);
         (void)written;
         pthread_join(server->acceptor, NULL);
     }
-    while (server->n_listeners) close(server->listeners[--server->n_listeners]);
+    for (unsigned i = 0; i < listeners->n && drain_ms && !listeners->is_borrowed; i++)
+        for (int n = 0; n < MAX_BACKLOG && accept_one(server, listeners->fds[i]); n++) continue;
+    mr_http_listeners_close(listeners);
     if (server->wake >= 0) close(server->wake);
 }
 
-void mr_http_stop(struct mr_http_server *take_server, unsigned drain_ms) {
-    struct mr_http_server *server = take_server;
-    stop_acceptor(server);
-    int64_t deadline_ms = mr_http_now_ms() + drain_ms;
+void mr_http_announce_stop(struct mr_http_server *server) {
     for (unsigned i = 0; i < server->n_loops; i++)
-        mr_http_loop_drain(&server->loops[i], deadline_ms);
+        atomic_store_explicit(&server->loops[i].is_stopping, true, memory_order_relaxed);
+}
+
+void mr_http_stop(struct mr_http_server *take_server, unsigned drain_ms, unsigned idle_ms) {
+    struct mr_http_server *server = take_server;
+    int64_t deadline_ms = mr_http_now_ms() + drain_ms;
+    stop_acceptor(server, drain_ms);
+    mr_http_announce_stop(server);
+    for (unsigned i = 0; i < server->n_loops; i++)
+        mr_http_loop_drain(&server->loops[i], deadline_ms, idle_ms);
     for (unsigned i = 0; i < server->n_loops; i++) mr_http_loop_deinit(&server->loops[i]);
     free(server);
 }
@@ -210,7 +180,7 @@ mr_status mr_http_start(const struct mr_http_options *options, struct mr_http_se
     server->wake = eventfd(0, EFD_CLOEXEC);
     mr_status status = MR_OK;
     if (server->wake < 0) status = mr_fail(err, MR_E_IO, "eventfd: %s", strerror(errno));
-    if (status == MR_OK) status = open_listeners(server, err);
+    if (status == MR_OK) status = mr_http_listeners_open(options, &server->listeners, err);
     if (status == MR_OK) {
         /* The threads inherit the mask: signals are for the caller's threads. */
         sigset_t all, before;
@@ -220,7 +190,7 @@ mr_status mr_http_start(const struct mr_http_options *options, struct mr_http_se
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     if (status != MR_OK) {
-        mr_http_stop(server, 0);
+        mr_http_stop(server, 0, 0);
         return status;
     }
     *out = server;
@@ -228,5 +198,5 @@ mr_status mr_http_start(const struct mr_http_options *options, struct mr_http_se
 }
 
 uint16_t mr_http_port(const struct mr_http_server *server) {
-    return server->port;
+    return server->listeners.port;
 }

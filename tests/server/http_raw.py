@@ -118,7 +118,7 @@ class Echo:
 
 
 @contextlib.contextmanager
-def echo_server(preexec_fn=None, **settings):
+def echo_server(preexec_fn=None, pass_fds=(), **settings):
     """A tool_http_echo with these settings (read_ms=300, ...) on a port of its own."""
     process = subprocess.Popen(
         [str(TOOL), *(f"{name}={value}" for name, value in settings.items())],
@@ -126,6 +126,7 @@ def echo_server(preexec_fn=None, **settings):
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=preexec_fn,
+        pass_fds=pass_fds,
     )
     try:
         line = process.stdout.readline().split()

@@ -372,7 +372,8 @@ static void observe(void *ctx, const struct mr_http_exchange *e) {
 
 struct settings {
     unsigned long port, max_body, max_header, max_request, per_body_byte, read_ms, idle_ms;
-    unsigned long drain_ms, connections, threads;
+    unsigned long drain_ms, drain_idle_ms, announce_ms, connections, threads, shares_port;
+    unsigned long listener; /* a socket to listen on; 0: none */
     const char *host, *observe;
 };
 
@@ -388,6 +389,10 @@ static bool read_setting(const char *argument, struct settings *settings) {
                    {"read_ms=", &settings->read_ms},
                    {"idle_ms=", &settings->idle_ms},
                    {"drain_ms=", &settings->drain_ms},
+                   {"drain_idle_ms=", &settings->drain_idle_ms},
+                   {"announce_ms=", &settings->announce_ms},
+                   {"shares_port=", &settings->shares_port},
+                   {"listener=", &settings->listener},
                    {"connections=", &settings->connections},
                    {"threads=", &settings->threads}};
     if (strncmp(argument, "host=", 5) == 0) {
@@ -423,7 +428,11 @@ int main(int argc, char **argv) {
     }
     int observed = settings.observe ? open(settings.observe, O_WRONLY | O_APPEND | O_CREAT, 0600)
                                     : -1;
+    const int listener = (int)settings.listener;
     const struct mr_http_options options = {.host = settings.host,
+                                            .shares_port = settings.shares_port != 0,
+                                            .listeners = &listener,
+                                            .n_listeners = listener != 0,
                                             .observe = settings.observe ? observe : NULL,
                                             .ctx = &observed,
                                             .port = (uint16_t)settings.port,
@@ -453,7 +462,11 @@ int main(int argc, char **argv) {
     fflush(stdout);
     int received;
     sigwait(&set, &received);
-    mr_http_stop(server, (unsigned)settings.drain_ms);
+    if (settings.announce_ms) {
+        mr_http_announce_stop(server);
+        nanosleep(&(struct timespec){.tv_nsec = (long)settings.announce_ms * 1000000}, NULL);
+    }
+    mr_http_stop(server, (unsigned)settings.drain_ms, (unsigned)settings.drain_idle_ms);
     end_worker(worker);
     return 0;
 }
