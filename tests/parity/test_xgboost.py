@@ -793,6 +793,43 @@ def test_refused_files(predictor):
         predictor.load_file(path, **options)
 
 
+def test_refused_sets(predictor):
+    """A small file cannot ask for gigabytes of categories, nor for reading them again and again."""
+    x, y = make_data()
+    codes = np.random.default_rng(0).integers(0, 40, size=(300, 2))
+    matrix = xgb.DMatrix(codes, y, feature_types=["c", "c"], enable_categorical=True)
+    booster = xgb.train({"max_cat_to_onehot": 1, "max_depth": 6}, matrix, 20)
+    for fault, reason in ("large", "so many bits"), ("shared", "not among those of the tree"):
+        model = json.loads(booster.save_raw("json"))
+        for tree in model["learner"]["gradient_booster"]["model"]["trees"]:
+            n_all, n = len(tree["categories"]), len(tree["categories_nodes"])
+            if fault == "large":
+                tree["categories"] = [2**24 - 1] * n_all
+            elif n > 1:
+                tree.update(categories_segments=[0] * n, categories_sizes=[n_all] * n)
+        path = predictor.folder / "model.json"
+        path.write_text(json.dumps(model))
+        with pytest.raises(Refused, match=reason):
+            predictor.load_file(path, flavor="mlflow.xgboost")
+
+
+def test_refused_vectors(predictor):
+    """Leaves cannot share their values: a few would do for any number of leaves."""
+    x, y = make_data()
+    y = np.stack([y, -y], axis=1)
+    booster = xgb.train({"multi_strategy": "multi_output_tree"}, xgb.DMatrix(x, y), 1)
+    model = json.loads(booster.save_raw("json"))
+    tree = model["learner"]["gradient_booster"]["model"]["trees"][0]
+    leaves = [i for i, child in enumerate(tree["left_children"]) if child == -1]
+    for leaf in leaves:
+        tree["right_children"][leaf] = 0
+    tree["leaf_weights"] = tree["leaf_weights"][:2]
+    path = predictor.folder / "model.json"
+    path.write_text(json.dumps(model))
+    with pytest.raises(Refused, match="not in the tree"):
+        predictor.load_file(path, flavor="mlflow.xgboost")
+
+
 @pytest.mark.parametrize("content", ["ubj", "json"])
 @pytest.mark.parametrize("suffix", ["", ".xgb", ".model"])
 def test_other_suffixes(predictor, suffix, content):

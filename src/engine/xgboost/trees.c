@@ -7,6 +7,9 @@
 #define CATEGORICAL 1         /* FeatureType::kCategorical */
 #define MAX_CATEGORY 16777216 /* common::OutOfRangeCat: from there on no value is a category */
 
+/* Of all sets of categories together, which a small file can make large. */
+#define MAX_SET_BYTES ((size_t)256 << 20)
+
 struct reader {
     struct mr_arena *arena;
     struct mr_error *err;
@@ -16,6 +19,7 @@ struct reader {
     size_t n_values, values_capacity;
     struct mr_tree_set *sets;
     size_t n_sets, sets_capacity;
+    size_t set_bytes; /* in the bits of all sets */
 };
 
 /* One tree's arrays. */
@@ -26,8 +30,10 @@ struct columns {
     struct mr_xgb_array left, right, feature, threshold, default_left;
     struct mr_xgb_array leaf_weights; /* n_targets > 1 */
     bool is_leaf_numbered;            /* right numbers the leaves in leaf_weights (3.2) */
+    size_t n_weights_read;            /* of leaf_weights: no two leaves share them */
     struct mr_xgb_array split_type;   /* n 0: no splits by categories (before 1.5) */
     struct mr_xgb_array category_nodes, segments, sizes, categories;
+    uint64_t n_categories_read; /* of all splits, which share none */
 };
 
 /* The items, moved to where n_more of them fit; NULL when out of memory. */
@@ -104,14 +110,16 @@ static mr_status read_columns(const struct reader *r, struct columns *c) {
 
 /* Categories in the list of a split go right, all others and what is no category left
  * (common::Decision). */
-static mr_status read_set(struct reader *r, const struct columns *c, size_t split, uint32_t node,
+static mr_status read_set(struct reader *r, struct columns *c, size_t split, uint32_t node,
                           struct mr_tree_set *out) {
     int64_t start = mr_xgb_integer_at(&c->segments, split);
     int64_t size = mr_xgb_integer_at(&c->sizes, split);
     if (start < 0 || size < 1 || (uint64_t)start > c->categories.n ||
-        (uint64_t)size > c->categories.n - (uint64_t)start) {
+        (uint64_t)size > c->categories.n - (uint64_t)start ||
+        (uint64_t)size > c->categories.n - c->n_categories_read) {
         return fail_node(c, node, "its categories are not among those of the tree");
     }
+    c->n_categories_read += (uint64_t)size;
     int64_t largest = 0;
     for (int64_t i = start; i < start + size; i++) {
         int64_t category = mr_xgb_integer_at(&c->categories, (size_t)i);
@@ -121,6 +129,11 @@ static mr_status read_set(struct reader *r, const struct columns *c, size_t spli
         if (category > largest) largest = category;
     }
     size_t n_words = (size_t)largest / 32 + 1;
+    r->set_bytes += n_words * sizeof(uint32_t);
+    if (r->set_bytes > MAX_SET_BYTES) {
+        return mr_fail(r->err, MR_E_UNSUPPORTED,
+                       "splits by categories of so many bits are not evaluated");
+    }
     uint32_t *bits = mr_arena_array(r->arena, n_words, sizeof(*bits));
     if (!bits) return mr_arena_fail(r->arena, r->err);
     memset(bits, 0xff, n_words * sizeof(*bits));
@@ -133,7 +146,7 @@ static mr_status read_set(struct reader *r, const struct columns *c, size_t spli
     return MR_OK;
 }
 
-static mr_status add_set(struct reader *r, const struct columns *c, uint32_t node, size_t *n_read,
+static mr_status add_set(struct reader *r, struct columns *c, uint32_t node, size_t *n_read,
                          uint32_t *out) {
     struct mr_tree_set set = {
         .is_above_left = true, .is_negative_left = true, .is_fraction_negative = true};
@@ -149,7 +162,7 @@ static mr_status add_set(struct reader *r, const struct columns *c, uint32_t nod
     return MR_OK;
 }
 
-static mr_status read_leaf(struct reader *r, const struct columns *c, uint32_t i,
+static mr_status read_leaf(struct reader *r, struct columns *c, uint32_t i,
                            struct mr_tree_node *node) {
     node->kind = MR_TREE_LEAF;
     if (r->n_values > UINT32_MAX - c->n_targets) {
@@ -164,9 +177,11 @@ static mr_status read_leaf(struct reader *r, const struct columns *c, uint32_t i
         return MR_OK;
     }
     int64_t leaf = c->is_leaf_numbered ? mr_xgb_integer_at(&c->right, i) : (int64_t)i;
-    if (leaf < 0 || (uint64_t)leaf >= c->leaf_weights.n / c->n_targets) {
+    if (leaf < 0 || (uint64_t)leaf >= c->leaf_weights.n / c->n_targets ||
+        c->n_targets > c->leaf_weights.n - c->n_weights_read) {
         return fail_node(c, i, "the values of the leaf are not in the tree");
     }
+    c->n_weights_read += c->n_targets;
     for (size_t k = 0; k < c->n_targets; k++) {
         r->values[r->n_values++] = (double)mr_xgb_float_at(&c->leaf_weights,
                                                            (size_t)leaf * c->n_targets + k);
@@ -194,7 +209,7 @@ static mr_status read_split(const struct columns *c, uint32_t i, struct mr_tree_
     return MR_OK;
 }
 
-static mr_status read_nodes(struct reader *r, const struct columns *c, struct mr_tree *out) {
+static mr_status read_nodes(struct reader *r, struct columns *c, struct mr_tree *out) {
     struct mr_tree_node *nodes = mr_arena_zalloc(r->arena, c->n_nodes * sizeof(*nodes));
     if (!nodes) return mr_arena_fail(r->arena, r->err);
     size_t n_category_nodes = 0;
