@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <yyjson.h>
 
-#include "base/number.h"
-
 #define MAX_DEPTH 64 /* a model of XGBoost has 8 */
 
 struct converter {
@@ -26,7 +24,18 @@ static mr_status copy_text(struct converter *c, yyjson_val *from, struct mr_str 
 
 /* Numbers ----------------------------------------------------------------------------------- */
 
+struct number {
+    bool is_integer; /* one that fits int64 */
+    int64_t integer;
+    double real;
+};
+
+/* Whether a double lies midway between two floats. Only then are its last 28 bits zero, but for
+ * those of a float itself. */
 static bool is_between_floats(double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    if (bits & 0x0fffffff) return false;
     float rounded = (float)value;
     double error = fabs(value - (double)rounded);
     float other = nextafterf(rounded, value > (double)rounded ? INFINITY : -INFINITY);
@@ -34,26 +43,30 @@ static bool is_between_floats(double value) {
 }
 
 /* yyjson was told to leave numbers as their text, which a NUL follows. */
-static double read_real(yyjson_val *from) {
-    struct mr_str text = {yyjson_get_raw(from), yyjson_get_len(from)};
-    double value = 0;
-    mr_float_parse(text, &value);
-    if (!is_between_floats(value)) return value;
-    float rounded = strtof(text.data, NULL);
-    return rounded == (float)value ? value : nextafter(value, (double)rounded);
-}
-
-static bool read_integer(yyjson_val *from, int64_t *out) {
-    struct mr_str text = {yyjson_get_raw(from), yyjson_get_len(from)};
-    bool is_big;
-    return mr_int_parse(text, out, &is_big) && !is_big;
+static struct number read_number(yyjson_val *from) {
+    const char *text = yyjson_get_raw(from);
+    yyjson_val value;
+    if (!yyjson_read_number(text, &value, YYJSON_READ_ALLOW_INF_AND_NAN, NULL, NULL)) {
+        return (struct number){.real = NAN}; /* it took the same text for a number */
+    }
+    if (yyjson_is_sint(&value) || (yyjson_is_uint(&value) && value.uni.u64 <= INT64_MAX)) {
+        return (struct number){true, value.uni.i64, (double)value.uni.i64};
+    }
+    struct number number = {.real = yyjson_get_num(&value)};
+    if (!is_between_floats(number.real)) return number;
+    float rounded = strtof(text, NULL);
+    if (rounded != (float)number.real) number.real = nextafter(number.real, (double)rounded);
+    return number;
 }
 
 static void convert_number(yyjson_val *from, struct mr_object *out) {
-    out->kind = MR_OBJECT_INT;
-    if (read_integer(from, &out->integer)) return;
-    out->kind = MR_OBJECT_FLOAT;
-    out->real = read_real(from);
+    struct number number = read_number(from);
+    out->kind = number.is_integer ? MR_OBJECT_INT : MR_OBJECT_FLOAT;
+    if (number.is_integer) {
+        out->integer = number.integer;
+    } else {
+        out->real = number.real;
+    }
 }
 
 /* Containers -------------------------------------------------------------------------------- */
@@ -71,11 +84,13 @@ static mr_status convert_numbers(struct converter *c, yyjson_val *from, struct m
     yyjson_val *item;
     bool is_integer = true;
     yyjson_arr_foreach(from, i, max, item) {
-        is_integer = read_integer(item, &values[i].integer);
+        struct number number = read_number(item);
+        is_integer = number.is_integer;
         if (!is_integer) break;
+        values[i].integer = number.integer;
     }
     if (!is_integer) {
-        yyjson_arr_foreach(from, i, max, item) values[i].real = read_real(item);
+        yyjson_arr_foreach(from, i, max, item) values[i].real = read_number(item).real;
     }
     out->kind = MR_OBJECT_ARRAY;
     out->array = (struct mr_ndarray){.is_known = true,

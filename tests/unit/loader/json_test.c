@@ -43,6 +43,9 @@ static void test_numbers(void **state) {
     assert_int_equal(reals->dtype, MR_FLOAT64);
     const double *values = reals->values;
     assert_true(values[0] == 1 && values[1] == 2.5 && values[3] == 9223372036854775808.0);
+    assert_true(isinf(parse("1e999")->real));
+    const double *mixed = parse("[0.5, 9007199254740993]")->array.values;
+    assert_true(mixed[1] == 9007199254740992.0);
     assert_true(isinf(values[2]) && values[2] < 0);
 }
 
@@ -52,6 +55,11 @@ static void test_rounding_to_float(void **state) {
     assert_true((float)parse("1.00000005960464477540")->real == nextafterf(1, 2));
     assert_true((float)parse("1.00000005960464477539")->real == 1.0F);
     assert_true(parse("1.000000059604644775390625")->real == 1.000000059604644775390625);
+    /* Half of the smallest float, and one and a half. */
+    assert_true((float)parse("7.006492321624085355e-46")->real == nextafterf(0, 1));
+    assert_true((float)parse("7.006492321624085354e-46")->real == 0);
+    assert_true((float)parse("-2.101947696487225607e-45")->real == nextafterf(0, -1) * 2);
+    assert_true((float)parse("-2.101947696487225606e-45")->real == nextafterf(0, -1));
     assert_true((float)parse("1.000000178813934326171874")->real == nextafterf(1, 2));
 }
 
