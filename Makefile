@@ -5,10 +5,10 @@ PORT ?= 5000
 SECONDS_EACH ?= 60
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test test-large test-kills unit sanitize tsan bench bench-python soak fuzz format lint clean
+.PHONY: help build demo test test-large test-kills unit sanitize tsan bench bench-python bench-engines bench-trees soak fuzz format lint clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-13s %s\n", $$1, $$2}'
 
 build: ## build/mlrace, a release build
 	@scripts/bootstrap build
@@ -59,6 +59,17 @@ bench-python: ## compare models that run in Python with mlflow models serve; wri
 	@scripts/build release mlrace
 	.venv/bin/pip install --quiet -r bench/requirements.txt
 	.venv/bin/python bench/python_models.py
+
+bench-engines: ## compare tree engines, without servers, with the libraries; FULL=1 for all; writes docs/benchmarks-engines.md
+	@scripts/bootstrap test
+	@scripts/build release mlrace bench_engines
+	$$(scripts/python) bench/engines/run.py $(if $(FULL),--full)
+
+bench-trees: ## compare trees over HTTP with mlflow models serve and MLServer; writes docs/benchmarks-trees.md
+	@scripts/bootstrap bench
+	@scripts/venv
+	@scripts/build release mlrace
+	.venv/bin/python bench/trees.py
 
 soak: ## a million mixed requests to Python workers: does memory stay flat?
 	@scripts/bootstrap bench
