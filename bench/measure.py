@@ -39,7 +39,16 @@ def mlflow_command(model, port):
 
 
 @contextlib.contextmanager
-def running(command, port, folder, body, seconds=120):
+def running(
+    command,
+    port,
+    folder,
+    body,
+    seconds=120,
+    path="/invocations",
+    core=SERVER_CORE,
+    work_folder=None,
+):
     """The server, pinned to its core, from its first answer to `body` (a file) on.
 
     Yields the process, the seconds that took, and the answer.
@@ -53,7 +62,8 @@ def running(command, port, folder, body, seconds=120):
         }
         started = time.perf_counter()
         process = subprocess.Popen(
-            ["taskset", "-c", SERVER_CORE, *map(str, command)],
+            ["taskset", "-c", core, *map(str, command)],
+            cwd=work_folder,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -61,7 +71,7 @@ def running(command, port, folder, body, seconds=120):
             start_new_session=True,
         )
     try:
-        while (answer := ask(port, body)) is None:
+        while (answer := ask(port, body, path)) is None:
             if process.poll() is not None or time.perf_counter() - started > seconds:
                 sys.exit(f"bench: {command[0]} does not answer: {pathlib.Path(log.name).read_text()}")
             time.sleep(0.0005)
@@ -69,33 +79,38 @@ def running(command, port, folder, body, seconds=120):
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
-def ask(port, body):
+def ask(port, body, path="/invocations"):
     """The answer to one request; None while the server is not listening or not ready."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         headers = {"Content-Type": "application/json"}
-        connection.request("POST", "/invocations", pathlib.Path(body).read_bytes(), headers)
+        connection.request("POST", path, pathlib.Path(body).read_bytes(), headers)
         response = connection.getresponse()
         answer = response.read()
     except ConnectionRefusedError:
         return None
     finally:
         connection.close()
-    if response.status == 503:
+    if response.status == 503 or b"is not ready yet" in answer:  # MLServer: 400
         return None
     if response.status != 200:
         sys.exit(f"bench: port {port} answers {response.status} {answer!r}")
     return answer
 
 
-def load(port, connections, seconds, body):
-    """One run of wrk: requests a second, p50 and p99 in microseconds."""
+def load(port, connections, seconds, *bodies, path="/invocations"):
+    """One run of wrk, which posts the files `bodies` in turns: requests a second, p50 and p99 in
+    microseconds."""
     text = output(
         "taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s",
-        "-s", ROOT / "bench/post.lua", f"http://127.0.0.1:{port}/invocations", "--", body,
+        "-s", ROOT / "bench/post.lua", f"http://127.0.0.1:{port}{path}", "--", *bodies,
     )  # fmt: skip
     result = json.loads(text.splitlines()[-1])
     if result["errors"] or not result["requests"]:
