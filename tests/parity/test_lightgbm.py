@@ -348,6 +348,7 @@ TRAINED = [
     {"objective": "regression", "monotone_constraints": [1, 0, 0, 0, 0, -1]},
     {"objective": "regression", "max_bin": 3, "extra_trees": True},
     {"objective": "regression", "min_data_in_leaf": 1000},
+    {"objective": "binary", "pred_early_stop": True, "pred_early_stop_margin": 0.01},
     {"objective": "regression", "linear_tree": True},
     {"objective": "multiclass", "num_class": 4, "linear_tree": True, "boosting": "dart"},
 ]
