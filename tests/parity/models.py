@@ -13,6 +13,11 @@ import pandas as pd
 import xgboost
 from mlflow.models import ModelSignature, infer_signature
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.linear_model import (
     ElasticNet,
     LinearRegression,
@@ -23,6 +28,7 @@ from sklearn.linear_model import (
 )
 
 MODELS = {}
+TRUSTED = {"skops_trusted_types": ["sklearn.tree._tree.Tree"]}
 
 
 @dataclasses.dataclass
@@ -208,6 +214,36 @@ def many_outputs(save_model):
     X = pd.DataFrame(numbers(2), columns=FLOWER)
     fitted = LinearRegression().fit(X, X.to_numpy() @ [[1.0, 2.0, 0.5], [0.25, -1.0, 3.0]])
     return save_model(fitted, infer_signature(X, fitted.predict(X)))
+
+
+# --- scikit-learn's trees ------------------------------------------------------------------------
+
+
+@model(FLOWER, FLOWER_ROWS, tolerance=0)
+def forest(save_model):
+    X = pd.DataFrame(numbers(2), columns=FLOWER)
+    fitted = RandomForestRegressor(5, random_state=0).fit(X, X.sum(axis=1))
+    return save_model(fitted, infer_signature(X, fitted.predict(X)), **TRUSTED)
+
+
+@model(FLOWER, FLOWER_ROWS, has_signature=False, tolerance=0)
+def forest_of_targets(save_model):
+    """Probabilities are a list of arrays, and no signature makes types of the values."""
+    X = pd.DataFrame(numbers(2), columns=FLOWER)
+    y = np.c_[labels(X.to_numpy(), ["a", "b", "c"]), labels(-X.to_numpy(), ["d", "e", "f"])]
+    fitted = RandomForestClassifier(3, random_state=0).fit(X, y)
+    return save_model(fitted, pyfunc_predict_fn="predict_proba", **TRUSTED)
+
+
+@model(["size", "colour"], [[1.5, "red"], [None, "blue"], [-2.0, "mauve"]], is_mixed=True)
+def categories(save_model):
+    """One feature of two is a category, which its own encoder finds by name."""
+    X = pd.DataFrame({"size": numbers(1).ravel(), "colour": ["red", "blue", "green"] * 20})
+    fitted = HistGradientBoostingClassifier(max_iter=3, categorical_features=["colour"])
+    fitted.fit(X, labels(X[["size"]].to_numpy(), [False, True]))
+    signature = infer_signature(X, fitted.predict_proba(X))
+    options = {"pyfunc_predict_fn": "predict_proba", "serialization_format": "cloudpickle"}
+    return save_model(fitted, signature, **options)
 
 
 # --- XGBoost -----------------------------------------------------------------------------------

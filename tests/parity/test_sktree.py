@@ -136,15 +136,15 @@ def assert_same(estimator, method, want, got):
         np.testing.assert_array_equal(got, want)
 
 
-def compare(predictor, estimator, x, methods=METHODS):
+def compare(predictor, estimator, x, methods=METHODS, stored="skops"):
     """All methods of the estimator, of all rows at once and of some alone; how many were equal."""
     n = 0
     for method in methods:
         if not hasattr(estimator, method):
             with pytest.raises(Refused, match="has no method"):
-                predictor.load(estimator, method)
+                predictor.load(estimator, method, stored)
             continue
-        predictor.load(estimator, method)
+        predictor.load(estimator, method, stored)
         for rows in (x, x[:1], x[-1:]):
             try:
                 want = np.array(getattr(estimator, method)(rows))
@@ -239,10 +239,10 @@ def problems(draw, name):
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_random_models(predictor, name):
     @SLOW
-    @given(problems(name))
-    def check(problem):
+    @given(problems(name), st.sampled_from(["skops", "pickle", "cloudpickle"]))
+    def check(problem, stored):
         rows, estimator = problem
-        compare(predictor, estimator, rows)
+        compare(predictor, estimator, rows, stored=stored)
 
     check()
 
