@@ -68,28 +68,41 @@ static mr_status check_names(const struct mr_xgb_model *model, const struct mr_t
     return MR_OK;
 }
 
-mr_status mr_xgb_input_learn(struct mr_xgb_model *model, const struct mr_signature *signature,
-                             struct mr_arena *scratch, struct mr_error *err) {
-    if (!signature || signature->kind != MR_SCHEMA_COLUMNS || !signature->has_names) return MR_OK;
-    size_t n = signature->n_inputs;
-    struct mr_arena *arena = model->base.arena;
-    struct mr_column *columns = mr_arena_zalloc(scratch, n * sizeof(*columns));
-    struct mr_str *names = mr_arena_array(arena, n, sizeof(*names));
-    if (!columns) return mr_arena_fail(scratch, err);
-    if (!names) return mr_arena_fail(arena, err);
+static mr_status copy_names(const struct mr_str *names, size_t n, struct mr_arena *arena,
+                            const struct mr_str **out, struct mr_error *err) {
+    struct mr_str *copies = mr_arena_array(arena, n, sizeof(*copies));
+    if (!copies) return mr_arena_fail(arena, err);
     for (size_t i = 0; i < n; i++) {
-        columns[i].name = signature->columns[i].name;
-        names[i] = (struct mr_str){mr_arena_strdup(arena, columns[i].name), columns[i].name.size};
-        if (!names[i].data) return mr_arena_fail(arena, err);
+        copies[i] = (struct mr_str){mr_arena_strdup(arena, names[i]), names[i].size};
+        if (!copies[i].data) return mr_arena_fail(arena, err);
     }
+    *out = copies;
+    return MR_OK;
+}
+
+static mr_status learn_columns(struct mr_xgb_model *model, const struct mr_signature *signature,
+                               struct mr_arena *scratch, struct mr_error *err) {
+    size_t n = signature->n_inputs;
+    struct mr_column *columns = mr_arena_zalloc(scratch, n * sizeof(*columns));
+    struct mr_str *names = mr_arena_array(scratch, n, sizeof(*names));
+    if (!columns || !names) return mr_arena_fail(scratch, err);
+    for (size_t i = 0; i < n; i++) names[i] = columns[i].name = signature->columns[i].name;
     struct mr_error fault = {0};
     mr_status status = check_characters(columns, n, &fault);
     if (status == MR_OK) status = check_unique(columns, n, scratch, &fault);
     if (status == MR_E_BAD_REQUEST) return MR_OK; /* each request will be told */
     if (status != MR_OK) return mr_fail(err, status, "%s", fault.message);
-    model->sound_names = names;
     model->n_sound_names = n;
-    return MR_OK;
+    return copy_names(names, n, model->base.arena, &model->sound_names, err);
+}
+
+mr_status mr_xgb_input_learn(struct mr_xgb_model *model, const struct mr_xgb_booster *booster,
+                             const struct mr_signature *signature, struct mr_arena *scratch,
+                             struct mr_error *err) {
+    model->n_names = booster->n_names;
+    MR_TRY(copy_names(booster->names, booster->n_names, model->base.arena, &model->names, err));
+    bool has_names = signature && signature->kind == MR_SCHEMA_COLUMNS && signature->has_names;
+    return has_names ? learn_columns(model, signature, scratch, err) : MR_OK;
 }
 
 /* Shape and dtypes -------------------------------------------------------------------------- */

@@ -83,21 +83,6 @@ static mr_status build_linear(struct mr_xgb_model *model, const struct mr_xgb_bo
 
 /* Model ------------------------------------------------------------------------------------- */
 
-static mr_status copy_names(struct mr_xgb_model *model, const struct mr_xgb_booster *booster,
-                            struct mr_error *err) {
-    struct mr_arena *arena = model->base.arena;
-    struct mr_str *names = mr_arena_array(arena, booster->n_names, sizeof(*names));
-    if (!names) return mr_arena_fail(arena, err);
-    for (size_t i = 0; i < booster->n_names; i++) {
-        const char *copy = mr_arena_strdup(arena, booster->names[i]);
-        if (!copy) return mr_arena_fail(arena, err);
-        names[i] = (struct mr_str){copy, booster->names[i].size};
-    }
-    model->n_names = booster->n_names;
-    model->names = names;
-    return MR_OK;
-}
-
 /* Requests to mlflow.sklearn's models have no params: _SklearnModelWrapper.predict drops them. */
 static mr_status check_params(const struct mr_model_source *source, struct mr_xgb_model *model,
                               bool *has_rounds, struct mr_error *err) {
@@ -128,8 +113,7 @@ static mr_status build(const struct mr_model_source *source, struct mr_xgb_model
     model->n_classes = booster.n_classes;
     model->version = mr_arena_strdup(model->base.arena, mr_str_from(booster.version));
     if (!model->version) return mr_arena_fail(model->base.arena, err);
-    MR_TRY(copy_names(model, &booster, err));
-    MR_TRY(mr_xgb_input_learn(model, source->signature, scratch, err));
+    MR_TRY(mr_xgb_input_learn(model, &booster, source->signature, scratch, err));
     return booster.kind == MR_XGB_LINEAR ? build_linear(model, &booster, err)
                                          : build_trees(model, &booster, has_rounds, scratch, err);
 }

@@ -85,10 +85,12 @@ struct mr_xgb_input {
     float missing;                   /* as in the model */
 };
 
-/* Keep the names of a signature's columns (NULL: none) if XGBoost takes them.
+/* Keep the names that columns are compared with: those of the booster's features and, if XGBoost
+ * takes them, of the signature's columns (NULL: no signature).
  * scratch  temporary data
  * returns  MR_OK; MR_E_TOO_LARGE, MR_E_NO_MEMORY */
 MR_MUST_CHECK mr_status mr_xgb_input_learn(struct mr_xgb_model *model,
+                                           const struct mr_xgb_booster *booster,
                                            const struct mr_signature *signature,
                                            struct mr_arena *scratch, struct mr_error *err);
 
