@@ -734,6 +734,26 @@ def test_pyfunc(predictor, saved, data):
 
 
 @pytest.mark.parametrize("wrapper", [xgb.Booster, xgb.XGBRegressor])
+def test_names_of_a_signature(serve, save_model, wrapper):
+    """A DMatrix takes no bracket in a name, a prediction in place does."""
+    x, y = make_data()
+    frame = pd.DataFrame(x[:, :2], columns=["length", "wid[th"])
+    if wrapper is xgb.Booster:
+        model = xgb.train({}, xgb.DMatrix(frame.to_numpy(), y), 3)
+    else:
+        model = wrapper(n_estimators=3).fit(frame.to_numpy(), y)
+    signature = mlflow.models.infer_signature(frame, y)
+    body = json.dumps({"dataframe_split": {"columns": list(frame), "data": [[0.5, 2.0]]}})
+    folder = save_model(model, signature, flavor="xgboost")
+    with serve(folder, "--engine=native") as server:
+        answer = server.invoke(body)
+    if wrapper is xgb.Booster:
+        assert answer.status == 400 and "wid[th" in answer.json()["message"]
+    else:
+        assert answer.json()["predictions"] == model.predict([[0.5, 2.0]]).tolist()
+
+
+@pytest.mark.parametrize("wrapper", [xgb.Booster, xgb.XGBRegressor])
 def test_fewer_columns(predictor, wrapper):
     """XGBoost takes them for a booster without names, and answers one row otherwise than several."""
     x, y = make_data()
