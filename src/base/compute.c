@@ -1,0 +1,199 @@
+#include "base/compute.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct job_list {
+    struct mr_compute_job *first, *last;
+};
+
+struct mr_compute {
+    pthread_mutex_t lock; /* protects what follows, and the private part of every job */
+    pthread_cond_t has_work;
+    struct job_list queue;       /* jobs with pieces to take: the first one's turn is next */
+    struct job_list waiting;     /* large jobs that have not begun */
+    unsigned max_large, n_large; /* large jobs that have begun */
+    unsigned n_asleep;
+    bool is_ending;
+    unsigned n_threads;
+    pthread_t threads[];
+};
+
+/* Lists --------------------------------------------------------------------------------------- */
+
+static void append(struct job_list *list, struct mr_compute_job *job) {
+    job->previous = list->last;
+    job->next = NULL;
+    if (list->last) {
+        list->last->next = job;
+    } else {
+        list->first = job;
+    }
+    list->last = job;
+}
+
+static void unlink_job(struct job_list *list, struct mr_compute_job *job) {
+    if (job->previous) {
+        job->previous->next = job->next;
+    } else {
+        list->first = job->next;
+    }
+    if (job->next) {
+        job->next->previous = job->previous;
+    } else {
+        list->last = job->previous;
+    }
+}
+
+/* Under the lock ------------------------------------------------------------------------------ */
+
+static void queue_job(struct mr_compute *compute, struct mr_compute_job *job) {
+    job->is_queued = true;
+    job->n_taken = 0;
+    append(&compute->queue, job);
+    for (size_t i = 0; i < job->n_pieces && i < compute->n_asleep; i++) {
+        pthread_cond_signal(&compute->has_work);
+    }
+}
+
+/* A large job has ended: the next one may begin. */
+static void leave_large(struct mr_compute *compute) {
+    struct mr_compute_job *next = compute->waiting.first;
+    compute->n_large--;
+    if (!next) return;
+    unlink_job(&compute->waiting, next);
+    next->is_waiting = false;
+    compute->n_large++;
+    queue_job(compute, next);
+}
+
+/* Takes a piece of the job whose turn it is; false: there is none. */
+static bool take_piece(struct mr_compute *compute, struct mr_compute_job **out, size_t *piece) {
+    struct mr_compute_job *job = compute->queue.first;
+    if (!job) return false;
+    unlink_job(&compute->queue, job);
+    *out = job;
+    *piece = job->n_taken++;
+    job->n_running++;
+    job->is_queued = job->n_taken < job->n_pieces;
+    if (job->is_queued) append(&compute->queue, job);
+    return true;
+}
+
+/* All pieces have ended. The lock is free while `done` runs. */
+static void end_pieces(struct mr_compute *compute, struct mr_compute_job *job) {
+    bool is_large = job->is_large, goes_on, is_cancelled;
+    do {
+        is_cancelled = job->is_cancelled;
+        pthread_mutex_unlock(&compute->lock);
+        goes_on = job->done(job, is_cancelled);
+        pthread_mutex_lock(&compute->lock);
+        assert(!goes_on || !is_cancelled);
+    } while (goes_on && job->is_cancelled);
+    if (goes_on) {
+        queue_job(compute, job);
+    } else if (is_large) {
+        leave_large(compute);
+    }
+}
+
+/* Threads ------------------------------------------------------------------------------------- */
+
+static void *work(void *arg) {
+    struct mr_compute *compute = arg;
+    struct mr_compute_job *job;
+    size_t piece;
+    pthread_mutex_lock(&compute->lock);
+    for (;;) {
+        if (take_piece(compute, &job, &piece)) {
+            pthread_mutex_unlock(&compute->lock);
+            job->run(job, piece);
+            pthread_mutex_lock(&compute->lock);
+            job->n_running--;
+            if (!job->is_queued && job->n_running == 0) end_pieces(compute, job);
+        } else if (compute->is_ending) {
+            break; /* who still runs a piece sees to what comes of it */
+        } else {
+            compute->n_asleep++;
+            pthread_cond_wait(&compute->has_work, &compute->lock);
+            compute->n_asleep--;
+        }
+    }
+    pthread_mutex_unlock(&compute->lock);
+    return NULL;
+}
+
+static int start_threads(struct mr_compute *compute, unsigned n) {
+    sigset_t all, before;
+    int code = 0;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (compute->n_threads < n && code == 0) {
+        pthread_t *thread = &compute->threads[compute->n_threads];
+        code = pthread_create(thread, NULL, work, compute);
+        if (code) break;
+        pthread_setname_np(*thread, "compute");
+        compute->n_threads++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return code;
+}
+
+mr_status mr_compute_new(unsigned n_processors, struct mr_compute **out, struct mr_error *err) {
+    unsigned n_threads = n_processors + 1;
+    struct mr_compute *compute = calloc(1, sizeof(*compute) + n_threads * sizeof(pthread_t));
+    if (!compute) return mr_fail(err, MR_E_NO_MEMORY, "out of memory for %u threads", n_threads);
+    compute->max_large = n_processors;
+    pthread_mutex_init(&compute->lock, NULL);
+    pthread_cond_init(&compute->has_work, NULL);
+    int code = start_threads(compute, n_threads);
+    if (code) {
+        mr_compute_free(compute);
+        return mr_fail(err, MR_E_IO, "a compute thread: %s", strerror(code));
+    }
+    *out = compute;
+    return MR_OK;
+}
+
+void mr_compute_free(struct mr_compute *compute) {
+    if (!compute) return;
+    pthread_mutex_lock(&compute->lock);
+    compute->is_ending = true;
+    pthread_cond_broadcast(&compute->has_work);
+    pthread_mutex_unlock(&compute->lock);
+    for (unsigned i = 0; i < compute->n_threads; i++) pthread_join(compute->threads[i], NULL);
+    pthread_cond_destroy(&compute->has_work);
+    pthread_mutex_destroy(&compute->lock);
+    free(compute);
+}
+
+/* Jobs ---------------------------------------------------------------------------------------- */
+
+void mr_compute_submit(struct mr_compute *compute, struct mr_compute_job *job) {
+    pthread_mutex_lock(&compute->lock);
+    if (job->is_large && compute->n_large == compute->max_large) {
+        job->is_queued = job->is_waiting = true;
+        append(&compute->waiting, job);
+    } else {
+        compute->n_large += job->is_large;
+        queue_job(compute, job);
+    }
+    pthread_mutex_unlock(&compute->lock);
+}
+
+bool mr_compute_cancel(struct mr_compute *compute, struct mr_compute_job *job) {
+    pthread_mutex_lock(&compute->lock);
+    bool is_dropped = job->is_queued && job->n_running == 0;
+    if (job->is_queued) {
+        bool was_waiting = job->is_waiting;
+        unlink_job(was_waiting ? &compute->waiting : &compute->queue, job);
+        job->is_queued = job->is_waiting = false;
+        if (is_dropped && job->is_large && !was_waiting) leave_large(compute);
+    }
+    job->is_cancelled = true;
+    pthread_mutex_unlock(&compute->lock);
+    return is_dropped;
+}
