@@ -88,6 +88,10 @@ static mr_http_step wait_on(struct mr_http_connection *connection) {
                                                                 : MR_HTTP_STEP_WAIT;
     struct mr_http_response response = {.status = 200};
     pending->ops->answer(pending->job, &connection->request, &response);
+    if (connection->suspended != pending) {
+        mr_http_pending_park(connection->suspended);
+        return MR_HTTP_STEP_NEXT;
+    }
     pending->is_stream = response.is_stream;
     bool is_wanted = !pending->is_abandoned;
     if (!response.is_stream) mr_http_pending_deinit(pending);

@@ -76,8 +76,9 @@ typedef void (*mr_http_handler)(void *ctx, struct mr_http_request *request,
 struct mr_http_pending;
 
 struct mr_http_pending_ops {
-    /* After mr_http_resume, on the connection's thread: fill in the response. The request is as it
-     * was in the handler. Also after `cancel` was false, though nobody will see the response. */
+    /* After mr_http_resume, on the connection's thread: fill in the response, or suspend the
+     * request again. The request is as it was in the handler. Also after `cancel` was false, though
+     * nobody will see the response: then it must not be suspended again. */
     void (*answer)(void *job, struct mr_http_request *request, struct mr_http_response *response);
     /* The client has closed the connection, even if only its sending side, or takes nothing of a
      * stream, or the server stops. Once at most, on the connection's thread, even while another
@@ -90,8 +91,9 @@ struct mr_http_pending_ops {
     void (*drained)(void *job);
 };
 
-/* Answer later: once, from within a handler. ops and job must stay valid until `answer` has run or
- * `cancel` was true, those of a stream until it has ended; a job in the request's arena does.
+/* Answer later: once, from within a handler, or from within `answer`, which the new ops then take
+ * the place of. ops and job must stay valid until `answer` has run or `cancel` was true, those of a
+ * stream until it has ended; a job in the request's arena does.
  * returns  what to give to mr_http_resume, in the request's arena; NULL: no memory, answer now */
 struct mr_http_pending *mr_http_suspend(struct mr_http_request *request,
                                         const struct mr_http_pending_ops *ops, void *job);

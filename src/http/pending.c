@@ -1,5 +1,6 @@
 #include "http/pending.h"
 
+#include <assert.h>
 #include <unistd.h>
 
 #include "http/loop.h"
@@ -22,6 +23,10 @@ struct mr_http_pending *mr_http_suspend(struct mr_http_request *request,
     struct mr_http_connection *connection = request->connection;
     struct mr_http_pending *pending = mr_arena_alloc(request->arena, sizeof(*pending));
     if (!pending || !keep_head(connection)) return NULL;
+    if (connection->suspended) {
+        assert(!connection->suspended->is_abandoned);
+        mr_http_pending_deinit(connection->suspended);
+    }
     *pending = (struct mr_http_pending){
         .connection = connection, .ops = ops, .job = job, .is_chunked = !connection->is_http_1_0};
     connection->suspended = pending;

@@ -143,6 +143,30 @@ def test_clients_that_leave(path, way):
         wait_for(lambda: counters(server)["answered"] == (31 if stubborn else 1))
 
 
+@pytest.mark.parametrize("first", ["0", "1", "30"])
+@pytest.mark.parametrize("second", ["1", "30"])
+def test_suspended_again(echo, first, second):
+    """`answer` may put it off once more."""
+    body = f"{first} {second}".ljust(40)
+    with echo.link() as link:
+        for _ in range(5):
+            link.send(post("/twice", body, "X-Probe: a b\r\n") + get("/ping"))
+            assert link.response()[2] == b"POST /twice 40 [a b]"
+            assert link.response()[0] == 200
+
+
+@pytest.mark.parametrize("body, n_answered", [("0 100000", 0), ("100000 1", 0), ("300 1!", 20)])
+def test_clients_that_leave_what_is_suspended_again(body, n_answered):
+    """While they wait for the first time, the second, or one that cannot be cancelled."""
+    with echo_server(threads=2) as server:
+        links = [server.link().send(post("/twice", body)) for _ in range(20)]
+        time.sleep(0.1)
+        for link in links:
+            leave(link)
+        cancelled(server, 20)
+        wait_for(lambda: counters(server)["answered"] == n_answered)
+
+
 def test_a_client_that_had_left_before(echo):
     """The end of the stream comes along with the request: known before the handler runs."""
     before = counters(echo)["cancelled"]

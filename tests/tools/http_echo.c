@@ -98,6 +98,8 @@ struct job {
     struct mr_http_request *request;
     int64_t due_ms;
     bool is_stubborn; /* is worked on to the end, whoever cancels */
+    bool is_cancelled;
+    long again_ms; /* not 0: suspended again for so long when it is due */
 
     /* A stream. */
     bool is_stream;
@@ -124,9 +126,16 @@ static bool remove_job(const struct job *job) {
     return true;
 }
 
+static void start_job(struct mr_http_request *request, struct mr_http_response *response, long ms,
+                      long again_ms, bool is_stubborn);
+
 static void answer_job(void *arg, struct mr_http_request *request,
                        struct mr_http_response *response) {
     struct job *job = arg;
+    if (job->again_ms && !job->is_cancelled) {
+        start_job(request, response, job->again_ms, 0, false);
+        return;
+    }
     pthread_mutex_lock(&jobs.lock);
     jobs.n_answered++;
     pthread_mutex_unlock(&jobs.lock);
@@ -141,6 +150,7 @@ static bool cancel_job(void *arg) {
     struct job *job = arg;
     pthread_mutex_lock(&jobs.lock);
     jobs.n_cancelled++;
+    job->is_cancelled = true;
     bool is_removed = !job->is_stubborn && remove_job(job);
     if (job->is_paused) job->due_ms = now_ms();
     job->is_paused = false;
@@ -178,29 +188,39 @@ static void add_job(struct job *job) {
     pthread_mutex_unlock(&jobs.lock);
 }
 
-/* Answered in the milliseconds that the body says, as /inspect is; negative: never. */
-static void start_job(struct mr_http_request *request, struct mr_http_response *response,
-                      bool is_stubborn) {
-    long ms = strtol(request->body, NULL, 10);
+/* Answered after that time as /inspect is; negative: never. */
+static void start_job(struct mr_http_request *request, struct mr_http_response *response, long ms,
+                      long again_ms, bool is_stubborn) {
     struct job *job = suspend(request);
     if (!job) {
         response->status = 503;
         return;
     }
     job->due_ms = ms < 0 ? INT64_MAX : now_ms() + ms;
+    job->again_ms = again_ms;
     job->is_stubborn = is_stubborn;
     add_job(job);
 }
 
 static void later(void *ctx, struct mr_http_request *request, struct mr_http_response *response) {
     (void)ctx;
-    start_job(request, response, false);
+    start_job(request, response, strtol(request->body, NULL, 10), 0, false);
 }
 
 static void stubborn(void *ctx, struct mr_http_request *request,
                      struct mr_http_response *response) {
     (void)ctx;
-    start_job(request, response, true);
+    start_job(request, response, strtol(request->body, NULL, 10), 0, true);
+}
+
+/* Answered after two times that the body says, suspended again in between; with a '!' behind them
+ * the first of them cannot be cancelled. */
+static void twice(void *ctx, struct mr_http_request *request, struct mr_http_response *response) {
+    (void)ctx;
+    char *at = request->body;
+    long ms = strtol(at, &at, 10);
+    long again_ms = strtol(at, &at, 10);
+    start_job(request, response, ms, again_ms, *at == '!');
 }
 
 /* The body says: number and size of the pieces, milliseconds from one to the next, status. */
@@ -346,6 +366,7 @@ static const struct mr_http_route routes[] = {
     {"POST", "/evil", evil},
     {"POST", "/later", later},
     {"POST", "/stubborn", stubborn},
+    {"POST", "/twice", twice},
     {"POST", "/at_once", at_once},
     {"POST", "/stream", stream},
     {"GET", "/stream", stream},
