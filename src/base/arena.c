@@ -215,3 +215,8 @@ mr_status mr_arena_fail(const struct mr_arena *arena, struct mr_error *err) {
 size_t mr_arena_bytes(const struct mr_arena *arena) {
     return arena->held;
 }
+
+size_t mr_arena_room(const struct mr_arena *arena) {
+    if (!arena->max_bytes) return SIZE_MAX;
+    return arena->max_bytes > arena->held ? arena->max_bytes - arena->held : 0;
+}

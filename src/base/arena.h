@@ -54,7 +54,8 @@ char *mr_arena_strdup(struct mr_arena *arena, struct mr_str text);
 /* Record why the last allocation returned NULL: MR_E_TOO_LARGE (cap) or MR_E_NO_MEMORY. */
 mr_status mr_arena_fail(const struct mr_arena *arena, struct mr_error *err);
 
-/* Bytes held in blocks now. */
+/* Bytes held in blocks now, and how many more may be; SIZE_MAX without a cap. */
 size_t mr_arena_bytes(const struct mr_arena *arena);
+size_t mr_arena_room(const struct mr_arena *arena);
 
 #endif
