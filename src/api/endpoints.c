@@ -1,8 +1,10 @@
 #include "api/endpoints.h"
 
 #include "api/invocation.h"
+#include "api/offload.h"
 #include "api/respond.h"
 #include "api/score.h"
+#include "schema/slice.h"
 
 /* Whether the model can be asked now: what load balancers and Kubernetes want to know. */
 static void ping(void *ctx, struct mr_http_request *request, struct mr_http_response *response) {
@@ -22,38 +24,47 @@ static void version(void *ctx, struct mr_http_request *request, struct mr_http_r
     mr_respond_text(MR_MLFLOW_VERSION, response);
 }
 
-static mr_status read_question(const struct mr_endpoints *endpoints,
-                               struct mr_http_request *request, struct mr_question *out,
-                               struct mr_error *err) {
-    mr_format format;
-    MR_TRY(mr_format_find(mr_http_header(request, "Content-Type"), &format, err));
-    return mr_score_decode(endpoints->model, format, request->body, request->body_size,
-                           request->body_capacity, request->arena, out, err);
-}
-
 /* A native engine answers here and now, on the connection's thread. */
-static mr_status answer(const struct mr_endpoints *endpoints, struct mr_http_request *request,
-                        const struct mr_question *question, struct mr_http_response *response,
-                        struct mr_error *err) {
+static mr_status answer_now(const struct mr_endpoints *endpoints, struct mr_http_request *request,
+                            const struct mr_question *question, struct mr_http_response *response,
+                            struct mr_error *err) {
     struct mr_output output = {0};
+    int64_t n_rows = mr_input_n_rows(&question->input);
+    bool is_measured = mr_cost_is_due(endpoints->cost, n_rows);
+    uint64_t start_ns = is_measured ? mr_cost_now_ns() : 0;
     MR_TRY(mr_engine_predict(question->engine, &question->input, request->arena, &output, err));
     output.is_bare = question->is_bare;
     mr_respond_output(&output, &endpoints->encode, request->arena, response);
+    if (is_measured) mr_cost_learn(endpoints->cost, n_rows, mr_cost_now_ns() - start_ns);
     return MR_OK;
+}
+
+/* An answer, or the beginning of one that comes later. */
+static mr_status answer(const struct mr_endpoints *endpoints, struct mr_http_request *request,
+                        struct mr_http_response *response, struct mr_error *err) {
+    mr_format format;
+    struct mr_question question;
+    MR_TRY(mr_format_find(mr_http_header(request, "Content-Type"), &format, err));
+    if (mr_offload_wants_body(endpoints, format, request->body_size)) {
+        return mr_offload_body(endpoints, request, format, err);
+    }
+    MR_TRY(mr_score_decode(endpoints->model, format, request->body, request->body_size,
+                           request->body_capacity, request->arena, &question, err));
+    if (!mr_engine_is_native(question.engine)) {
+        return mr_invocation_start(endpoints, request, &question, err);
+    }
+    if (mr_offload_wants_question(endpoints, &question)) {
+        return mr_offload_question(endpoints, request, &question, err);
+    }
+    return answer_now(endpoints, request, &question, response, err);
 }
 
 static void invocations(void *ctx, struct mr_http_request *request,
                         struct mr_http_response *response) {
-    const struct mr_endpoints *endpoints = ctx;
     struct mr_error err = {0};
-    struct mr_question question;
-    mr_status status = read_question(endpoints, request, &question, &err);
-    if (status == MR_OK) {
-        bool is_native = mr_engine_is_native(question.engine);
-        status = is_native ? answer(endpoints, request, &question, response, &err)
-                           : mr_invocation_start(endpoints, request, &question, &err);
+    if (answer(ctx, request, response, &err) != MR_OK) {
+        mr_respond_error(&err, request->arena, response);
     }
-    if (status != MR_OK) mr_respond_error(&err, request->arena, response);
 }
 
 const struct mr_http_route *mr_endpoints_routes(size_t *n) {

@@ -3,6 +3,8 @@
 #ifndef MR_API_ENDPOINTS_H
 #define MR_API_ENDPOINTS_H
 
+#include "api/cost.h"
+#include "base/compute.h"
 #include "codec/encode.h"
 #include "http/http.h"
 #include "model/model.h"
@@ -14,6 +16,8 @@
 struct mr_endpoints {
     const struct mr_model *model;
     struct mr_encode_options encode;
+    struct mr_compute *compute; /* what is too much for an I/O thread; outlives the server */
+    struct mr_cost *cost;       /* of the model's rows, when its engine is native */
 };
 
 /* The route table; static storage. Sets *n to its length. */

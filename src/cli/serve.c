@@ -209,13 +209,11 @@ static void give_back_large_blocks(void) {
 }
 
 static mr_status start_http(const struct config *config, struct mr_endpoints *endpoints,
-                            struct mr_http_server **server, struct mr_error *err) {
+                            unsigned n_threads, struct mr_http_server **server,
+                            struct mr_error *err) {
     size_t n_routes;
     const struct mr_http_route *routes = mr_endpoints_routes(&n_routes);
     unsigned timeout_ms = (unsigned)config->timeout_s * 1000;
-    bool is_native = mr_engine_is_native(&endpoints->model->engine);
-    unsigned long n_workers = is_native ? config->engine.n_workers : 0;
-    unsigned n_threads = n_workers ? (unsigned)n_workers : mr_cpu_count();
     const struct mr_http_options http = {
         .host = config->host,
         .port = (uint16_t)config->port,
@@ -250,14 +248,20 @@ static void log_start(const struct config *config, const struct mr_model *model,
                 is_native ? "ready in" : "loading the model since", ms_since(start));
 }
 
+/* Threads that decode and encode and, with a native engine, evaluate. */
+static unsigned count_threads(const struct config *config, const struct mr_model *model) {
+    bool is_native = mr_engine_is_native(&model->engine);
+    unsigned long n_workers = is_native ? config->engine.n_workers : 0;
+    return n_workers ? (unsigned)n_workers : mr_cpu_count();
+}
+
 /* Serves until a signal, or a model that cannot be loaded, says stop. */
-static mr_status serve_model(const struct config *config, const struct mr_model *model, int signals,
-                             struct mr_loading *loading, const struct timespec *start,
-                             struct mr_error *err) {
-    struct mr_endpoints endpoints = {.model = model,
-                                     .encode = {.is_nan_literal = config->engine.is_nan_literal}};
+static mr_status serve_until_end(const struct config *config, struct mr_endpoints *endpoints,
+                                 int signals, struct mr_loading *loading,
+                                 const struct timespec *start, struct mr_error *err) {
+    const struct mr_model *model = endpoints->model;
     struct mr_http_server *server;
-    MR_TRY(start_http(config, &endpoints, &server, err));
+    MR_TRY(start_http(config, endpoints, count_threads(config, model), &server, err));
     log_start(config, model, server, start);
     int signal_number;
     mr_status status = wait_for_end(signals, loading, start, &signal_number, err);
@@ -269,6 +273,18 @@ static mr_status serve_model(const struct config *config, const struct mr_model 
     }
     /* What waits for a model that is not there would wait in vain. */
     mr_http_stop(server, is_ready ? (unsigned)config->timeout_s * 1000 : 0, 0);
+    return status;
+}
+
+static mr_status serve_model(const struct config *config, const struct mr_model *model, int signals,
+                             struct mr_loading *loading, const struct timespec *start,
+                             struct mr_error *err) {
+    struct mr_cost cost = {0};
+    struct mr_endpoints endpoints = {
+        .model = model, .encode = {.is_nan_literal = config->engine.is_nan_literal}, .cost = &cost};
+    MR_TRY(mr_compute_new(count_threads(config, model), &endpoints.compute, err));
+    mr_status status = serve_until_end(config, &endpoints, signals, loading, start, err);
+    mr_compute_free(endpoints.compute);
     return status;
 }
 

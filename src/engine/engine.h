@@ -146,8 +146,10 @@ struct mr_engine_ops {
     void (*describe)(const struct mr_engine_model *model, struct mr_buf *buf);
     void (*unload)(struct mr_engine_model *model);
 
-    /* Native. input: enforced. out: filled, lives in the arena or in the model.
-     * MR_E_BAD_REQUEST: the original library would raise on this input. */
+    /* Native. input: enforced. out: filled, lives in the arena or in the model. The answer to a
+     * row, and the dtype and shape it has, does not depend on the other rows of the input: callers
+     * ask for rows of one input in parts, at once on several threads. MR_E_BAD_REQUEST: the
+     * original library would raise on this input. */
     mr_status (*predict)(const struct mr_engine_model *model, const struct mr_input *input,
                          struct mr_arena *arena, struct mr_output *out, struct mr_error *err);
 
