@@ -144,18 +144,16 @@ mr_status mr_tree_scratch_new(const struct mr_tree_forest *forest, size_t n_rows
     out->stride = stride;
     out->x = mr_arena_array(arena, shape->n_columns * stride, input_bytes);
     out->sums = mr_arena_array(arena, shape->n_outputs * stride, sum_bytes);
-    if (is_swept(forest, stride)) {
-        size_t n_read = stride == 1 ? forest->kernel->max_row_slots : 0;
-        size_t n_bytes = forest->ranking.n_narrow * stride;
-        out->ranks = mr_arena_alloc(arena, n_bytes > n_read ? n_bytes : n_read);
-        out->leaves = NULL;
-        return out->x && out->sums && out->ranks ? MR_OK : mr_arena_fail(arena, err);
+    size_t n_bytes = forest->ranking.n_narrow * stride, n_read = 0;
+    if (!is_swept(forest, stride)) {
+        n_bytes = (forest->ranking.n_wide * stride + 1) * sizeof(uint16_t);
+        n_read = MR_TREE_WALK_RANKS * sizeof(uint16_t);
+    } else if (stride == 1) {
+        n_read = forest->kernel->max_row_slots;
     }
-    uint16_t *ranks = mr_arena_array(arena, forest->ranking.n_wide * stride + 1, sizeof(*ranks));
-    out->ranks = ranks;
-    out->leaves = mr_arena_array(arena, MR_TREE_WALK_LEAVES, sizeof(*out->leaves));
-    if (!out->x || !out->sums || !ranks || !out->leaves) return mr_arena_fail(arena, err);
-    ranks[0] = 0; /* trees without splits read a rank, too */
+    out->ranks = mr_arena_alloc(arena, n_bytes > n_read ? n_bytes : n_read);
+    if (!out->x || !out->sums || !out->ranks) return mr_arena_fail(arena, err);
+    memset(out->ranks, 0, sizeof(uint16_t)); /* trees without splits compare it, too */
     return MR_OK;
 }
 

@@ -29,7 +29,6 @@ struct mr_tree_scratch {
     void *x;     /* float or double: column i of row r at x[i * stride + r]; the caller fills it */
     void *sums;  /* float or double: output k of row r at sums[k * stride + r] */
     void *ranks; /* private */
-    uint32_t *leaves; /* private */
 };
 
 /* Validate an ensemble and pack it for this processor, or for the kernel that the environment

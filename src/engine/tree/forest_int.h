@@ -66,11 +66,12 @@ struct mr_tree_ranking {
 
 /* Walks ------------------------------------------------------------------------------------- */
 
-/* Where a path goes from a split: on to a split of the tree, or, MR_TREE_WALK_LEAF and above, to a
- * leaf. Splits that follow each other often share a cache line. */
+/* next: where a path goes to the left and to the right. MR_TREE_WALK_LEAF and above, to a leaf of
+ * the tree; else to the split that many nodes behind this one. Splits that follow each other often
+ * share a cache line. */
 struct mr_tree_walk_node {
     uint16_t slot, limit;
-    uint16_t next[2]; /* left, right */
+    uint16_t next[2];
 };
 
 /* The same for forests with trees that have more splits. */
@@ -79,16 +80,13 @@ struct mr_tree_walk_large_node {
     uint32_t next[2];
 };
 
-/* Leaves that walks find before they add them: more than MR_TREE_BLOCK_ROWS. */
-#define MR_TREE_WALK_LEAVES ((size_t)512)
-
 #define MR_TREE_WALK_LEAF ((uint32_t)1 << 15)
 #define MR_TREE_WALK_LARGE_LEAF ((uint32_t)1 << 31)
 
 struct mr_tree_walk_tree {
-    size_t first_node; /* the root; a tree without splits has one whose ways end at its leaf */
-    size_t first_leaf;
+    uint32_t root; /* a tree without splits has one whose ways end at its leaf */
     uint32_t output;
+    size_t first_leaf;
 };
 
 struct mr_tree_walk {
@@ -96,6 +94,21 @@ struct mr_tree_walk {
     const struct mr_tree_walk_node *nodes;       /* NULL: there are large ones */
     const struct mr_tree_walk_large_node *large; /* or NULL */
     const void *values;                          /* float or double as the sums */
+};
+
+/* Paths that are listed before they are followed, more than MR_TREE_BLOCK_ROWS; and others that a
+ * kernel may begin but not finish. */
+#define MR_TREE_WALK_PATHS ((size_t)512)
+#define MR_TREE_WALK_PADDING ((size_t)16)
+
+/* Wide ranks of one row that kernels keep in registers: as many are readable, if meaningless. */
+#define MR_TREE_WALK_RANKS ((size_t)256)
+
+/* Ways of rows through trees. */
+struct mr_tree_paths {
+    uint32_t n;            /* MR_TREE_WALK_PADDING more are readable */
+    const uint32_t *roots; /* nodes where they begin */
+    const uint32_t *rows;  /* where the ranks of their rows begin */
 };
 
 /* Sweeps ------------------------------------------------------------------------------------ */
@@ -169,6 +182,10 @@ struct mr_tree_kernel {
     void (*sweep_row)(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
                       size_t first, size_t end);
     uint32_t max_row_slots;
+    /* Find the leaf, counted in its tree, that each path of one row ends at, in a forest without
+     * large nodes and with at most MR_TREE_WALK_RANKS wide slots. NULL: as on any processor. */
+    void (*follow_row)(const struct mr_tree_forest *forest, const struct mr_tree_scratch *scratch,
+                       const struct mr_tree_paths *paths, uint32_t *leaves);
 };
 
 extern const struct mr_tree_kernel mr_tree_scalar, mr_tree_avx2, mr_tree_avx512;

@@ -304,6 +304,109 @@ static void sweep_row(const struct mr_tree_forest *forest, struct mr_tree_scratc
     mr_tree_end_leaves(&before);
 }
 
+/* Walks ------------------------------------------------------------------------------------- */
+
+/* Registers of paths that are followed together, and paths in each. */
+#define N_REGISTERS 3
+#define N_LANES 16
+
+/* Wide ranks of a row, in registers. */
+struct wide_row {
+    int n_parts; /* that slots are in: 2, 4, 8 */
+    __m512i parts[MR_TREE_WALK_RANKS / 32];
+};
+
+static inline __m512i look_up_64(const struct wide_row *row, int part, __m512i slots) {
+    return _mm512_permutex2var_epi16(row->parts[part], slots, row->parts[part + 1]);
+}
+
+static inline __m512i look_up_128(const struct wide_row *row, int part, __m512i slots) {
+    __mmask16 is_high = _mm512_test_epi32_mask(slots, _mm512_set1_epi32(64));
+    return _mm512_mask_mov_epi32(look_up_64(row, part, slots), is_high,
+                                 look_up_64(row, part + 2, slots));
+}
+
+/* The ranks that paths ask for, in the lower half of each lane, as are their slots. */
+static inline __m512i look_up_wide(const struct wide_row *row, __m512i slots) {
+    if (row->n_parts == 2) return look_up_64(row, 0, slots);
+    if (row->n_parts == 4) return look_up_128(row, 0, slots);
+    __mmask16 is_high = _mm512_test_epi32_mask(slots, _mm512_set1_epi32(128));
+    return _mm512_mask_mov_epi32(look_up_128(row, 0, slots), is_high, look_up_128(row, 4, slots));
+}
+
+/* A path in each lane: where it is, and its number. */
+struct lanes {
+    __m512i node, number;
+};
+
+/* Paths that have ended so far. */
+struct ended {
+    uint32_t n;
+    uint32_t numbers[MR_TREE_WALK_PATHS + N_LANES], leaves[MR_TREE_WALK_PATHS + N_LANES];
+};
+
+/* Where the paths go: next, as in the node. */
+static inline __m512i take_step(const struct mr_tree_walk_node *nodes, const struct wide_row *row,
+                                __m512i node) {
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28,
+                                           30);
+    const __m512i odd = _mm512_or_si512(even, _mm512_set1_epi32(1));
+    const __m512i low_half = _mm512_set1_epi32(UINT16_MAX);
+    __m512i low = _mm512_i32gather_epi64(_mm512_castsi512_si256(node), nodes, sizeof(*nodes));
+    __m512i high = _mm512_i32gather_epi64(_mm512_extracti64x4_epi64(node, 1), nodes,
+                                          sizeof(*nodes));
+    __m512i split = _mm512_permutex2var_epi32(low, even, high); /* slot, limit */
+    __m512i next = _mm512_permutex2var_epi32(low, odd, high);   /* left, right */
+    __m512i rank = _mm512_and_si512(look_up_wide(row, split), low_half);
+    __mmask16 is_right = _mm512_cmpgt_epu32_mask(rank, _mm512_srli_epi32(split, 16));
+    return _mm512_mask_srli_epi32(_mm512_and_si512(next, low_half), is_right, next, 16);
+}
+
+/* Lets the paths go on, and others begin in the lanes of those that end: paths of the padding when
+ * no others are left. begun: paths that have, so far. */
+static inline void go_on(const struct mr_tree_paths *paths, __m512i next, struct lanes *lanes,
+                         uint32_t *begun, struct ended *ended) {
+    const __m512i count = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    __mmask16 ends = _mm512_test_epi32_mask(next, _mm512_set1_epi32((int)MR_TREE_WALK_LEAF));
+    __mmask16 counts = _mm512_mask_cmplt_epu32_mask(ends, lanes->number,
+                                                    _mm512_set1_epi32((int)paths->n));
+    __m512i leaf = _mm512_and_si512(next, _mm512_set1_epi32((int)MR_TREE_WALK_LEAF - 1));
+    _mm512_storeu_si512(ended->numbers + ended->n,
+                        _mm512_maskz_compress_epi32(counts, lanes->number));
+    _mm512_storeu_si512(ended->leaves + ended->n, _mm512_maskz_compress_epi32(counts, leaf));
+    ended->n += (uint32_t)_mm_popcnt_u32(counts);
+    __m512i roots = _mm512_loadu_si512(paths->roots + *begun);
+    __m512i numbers = _mm512_add_epi32(count, _mm512_set1_epi32((int)*begun));
+    lanes->node = _mm512_mask_expand_epi32(_mm512_add_epi32(lanes->node, next), ends, roots);
+    lanes->number = _mm512_mask_expand_epi32(lanes->number, ends, numbers);
+    *begun += (uint32_t)_mm_popcnt_u32(ends);
+    if (*begun > paths->n) *begun = paths->n;
+}
+
+static void follow_row(const struct mr_tree_forest *forest, const struct mr_tree_scratch *scratch,
+                       const struct mr_tree_paths *paths, uint32_t *leaves) {
+    uint32_t n_slots = forest->ranking.n_wide, begun = 0;
+    struct wide_row row = {.n_parts = n_slots <= 64 ? 2 : n_slots <= 128 ? 4 : 8};
+    for (int i = 0; i < 8; i++) {
+        row.parts[i] = _mm512_loadu_si512((const uint16_t *)scratch->ranks + 32 * i);
+    }
+    struct lanes lanes[N_REGISTERS];
+    struct ended ended;
+    ended.n = 0;
+    for (int i = 0; i < N_REGISTERS; i++) { /* as if others ended that do not count */
+        lanes[i] = (struct lanes){_mm512_setzero_si512(), _mm512_set1_epi32(-1)};
+        go_on(paths, _mm512_set1_epi32((int)MR_TREE_WALK_LEAF), &lanes[i], &begun, &ended);
+    }
+    while (ended.n < paths->n) {
+        __m512i next[N_REGISTERS];
+        for (int i = 0; i < N_REGISTERS; i++) {
+            next[i] = take_step(forest->walk.nodes, &row, lanes[i].node);
+        }
+        for (int i = 0; i < N_REGISTERS; i++) go_on(paths, next[i], &lanes[i], &begun, &ended);
+    }
+    for (uint32_t i = 0; i < paths->n; i++) leaves[ended.numbers[i]] = ended.leaves[i];
+}
+
 /* Kernel ------------------------------------------------------------------------------------ */
 
 static bool is_supported(void) {
@@ -320,6 +423,7 @@ const struct mr_tree_kernel mr_tree_avx512 = {
     .sweep_rows = sweep_rows,
     .sweep_row = sweep_row,
     .max_row_slots = MAX_ROW_SLOTS,
+    .follow_row = follow_row,
 };
 
 #else

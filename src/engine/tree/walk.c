@@ -79,10 +79,11 @@ static uint32_t order_splits(struct builder *c) {
     return n_ordered;
 }
 
-/* Where a path goes on: at a split, or at a leaf, which is put. */
-static uint32_t put_next(struct builder *c, uint32_t child, size_t first_leaf) {
+/* Where a path goes on from the split at a position: at a split behind it, or at a leaf, which is
+ * put. */
+static uint32_t put_next(struct builder *c, uint32_t at, uint32_t child, size_t first_leaf) {
     const struct mr_tree_node *node = node_at(c, child);
-    if (node->kind != MR_TREE_LEAF) return c->positions[child];
+    if (node->kind != MR_TREE_LEAF) return c->positions[child] - at;
     mr_tree_copy_leaf(c->b, node, c->values, c->n_leaves);
     uint32_t leaf = (uint32_t)(c->n_leaves++ - first_leaf);
     return leaf | (c->large ? MR_TREE_WALK_LARGE_LEAF : MR_TREE_WALK_LEAF);
@@ -103,19 +104,19 @@ static void put_node(struct builder *c, uint32_t slot, uint32_t limit, uint32_t 
 static void put_tree(struct builder *c, struct mr_tree_walk_tree *out) {
     uint32_t n_splits = order_splits(c);
     while (n_splits >= N_CLUSTER && c->n_nodes % N_CLUSTER != 0) put_node(c, 0, 0, 0, 0);
-    *out = (struct mr_tree_walk_tree){.first_node = c->n_nodes,
+    *out = (struct mr_tree_walk_tree){.root = (uint32_t)c->n_nodes,
                                       .first_leaf = c->n_leaves,
                                       .output = c->b->ensemble->trees[c->tree].output};
     if (n_splits == 0) {
-        uint32_t leaf = put_next(c, 0, out->first_leaf);
+        uint32_t leaf = put_next(c, 0, 0, out->first_leaf);
         put_node(c, 0, UINT16_MAX, leaf, leaf);
     }
     for (uint32_t i = 0; i < n_splits; i++) {
         const struct mr_tree_node *node = node_at(c, c->order[i]);
         uint32_t slot, limit;
         mr_tree_split_code(c->b, c->tree, c->order[i], true, &slot, &limit);
-        uint32_t left = put_next(c, (uint32_t)node->left, out->first_leaf);
-        put_node(c, slot, limit, left, put_next(c, (uint32_t)node->right, out->first_leaf));
+        uint32_t left = put_next(c, i, (uint32_t)node->left, out->first_leaf);
+        put_node(c, slot, limit, left, put_next(c, i, (uint32_t)node->right, out->first_leaf));
     }
 }
 
@@ -154,55 +155,61 @@ mr_status mr_tree_walk_build(struct mr_tree_build *b) {
 /* Paths that are followed together: one waits for memory while others go on. */
 #define N_PATHS 16
 
-/* Leaves that are found before they are added. */
-#define N_LEAVES MR_TREE_WALK_LEAVES
-
-/* One row's way through one tree. */
 struct path {
-    const void *nodes; /* of the tree */
+    const void *node; /* where it is */
     const uint16_t *ranks;
-    uint32_t at;    /* split */
-    uint32_t *leaf; /* where to put the leaf */
+    size_t number;
 };
 
-/* Ways that are still to go: rows of trees first .. end, one tree after the other. */
-struct ways {
-    const struct mr_tree_forest *forest;
-    const uint16_t *ranks;
-    size_t n_rows, tree, end, row;
-    uint32_t *leaf;
-};
+#define UNROLLED _Pragma("GCC unroll 16") /* N_PATHS */
 
-/* The next path; false: there is none. */
-static inline bool begin_path(struct ways *ways, const void *nodes, size_t node_bytes,
-                              struct path *path) {
-    if (ways->tree == ways->end) return false;
-    const struct mr_tree_walk_tree *tree = &ways->forest->walk.trees[ways->tree];
-    *path = (struct path){.nodes = (const char *)nodes + tree->first_node * node_bytes,
-                          .ranks = ways->ranks + ways->row * ways->forest->ranking.n_wide,
-                          .leaf = ways->leaf++};
-    if (++ways->row == ways->n_rows) {
-        ways->row = 0;
-        ways->tree++;
-    }
-    return true;
-}
-
+/* One step of a path. Returns the leaf, with its bit, at the end of it; else less. What comes next
+ * is fetched while other paths take their steps. */
 #define DEFINE_FOLLOW(name, node_type, leaf_bit)                                                   \
-    static void name(struct ways *ways, const struct node_type *nodes) {                           \
-        struct path paths[N_PATHS];                                                                \
-        size_t n_paths = 0;                                                                        \
-        while (n_paths < N_PATHS && begin_path(ways, nodes, sizeof(*nodes), &paths[n_paths])) {    \
-            n_paths++;                                                                             \
+    static inline uint32_t name##_step(struct path *path) {                                        \
+        const struct node_type *node = path->node;                                                 \
+        uint32_t next = node->next[path->ranks[node->slot] > node->limit];                         \
+        if (__builtin_expect(next < (leaf_bit), true)) {                                           \
+            path->node = node + next;                                                              \
+            __builtin_prefetch(path->node);                                                        \
         }                                                                                          \
-        while (n_paths > 0) {                                                                      \
-            for (size_t i = 0; i < n_paths; i++) {                                                 \
-                struct path *path = &paths[i];                                                     \
-                const struct node_type *node = (const struct node_type *)path->nodes + path->at;   \
-                path->at = node->next[path->ranks[node->slot] > node->limit];                      \
-                if (!(path->at & (leaf_bit))) continue;                                            \
-                *path->leaf = path->at & ~(leaf_bit);                                              \
-                if (!begin_path(ways, nodes, sizeof(*nodes), path)) *path = paths[--n_paths];      \
+        return next;                                                                               \
+    }                                                                                              \
+                                                                                                   \
+    /* Ends a path at a leaf and begins another; false: there is no other. */                      \
+    static inline bool name##_end(const struct node_type *nodes, const uint16_t *ranks,            \
+                                  const struct mr_tree_paths *all, uint32_t leaf, size_t *begun,   \
+                                  uint32_t *leaves, struct path *path) {                           \
+        leaves[path->number] = leaf - (leaf_bit);                                                  \
+        if (*begun == all->n) return false;                                                        \
+        path->node = nodes + all->roots[*begun];                                                   \
+        path->ranks = ranks + all->rows[*begun];                                                   \
+        path->number = (*begun)++;                                                                 \
+        return true;                                                                               \
+    }                                                                                              \
+                                                                                                   \
+    static void name(const struct node_type *nodes, const uint16_t *ranks,                         \
+                     const struct mr_tree_paths *all, uint32_t *leaves) {                          \
+        struct path paths[N_PATHS];                                                                \
+        size_t begun = 0, n = 0;                                                                   \
+        for (; n < N_PATHS && begun < all->n; n++, begun++) {                                      \
+            paths[n] = (struct path){nodes + all->roots[begun], ranks + all->rows[begun], begun};  \
+        }                                                                                          \
+        while (n == N_PATHS) {                                                                     \
+            UNROLLED for (size_t i = 0; i < N_PATHS; i++) {                                        \
+                uint32_t next = name##_step(&paths[i]);                                            \
+                if (next < (leaf_bit)) continue;                                                   \
+                if (name##_end(nodes, ranks, all, next, &begun, leaves, &paths[i])) continue;      \
+                paths[i] = paths[--n];                                                             \
+                break;                                                                             \
+            }                                                                                      \
+        }                                                                                          \
+        while (n > 0) {                                                                            \
+            for (size_t i = 0; i < n; i++) {                                                       \
+                uint32_t next = name##_step(&paths[i]);                                            \
+                if (next < (leaf_bit)) continue;                                                   \
+                leaves[paths[i].number] = next - (leaf_bit);                                       \
+                paths[i] = paths[--n];                                                             \
             }                                                                                      \
         }                                                                                          \
     }
@@ -210,30 +217,88 @@ static inline bool begin_path(struct ways *ways, const void *nodes, size_t node_
 DEFINE_FOLLOW(follow, mr_tree_walk_node, MR_TREE_WALK_LEAF)
 DEFINE_FOLLOW(follow_large, mr_tree_walk_large_node, MR_TREE_WALK_LARGE_LEAF)
 
+/* Paths of n_rows rows through trees first .. end, one tree after the other. */
+static uint32_t list_paths(const struct mr_tree_forest *forest, size_t n_rows, size_t first,
+                           size_t end, uint32_t *roots, uint32_t *rows) {
+    uint32_t n = 0;
+    for (size_t t = first; t < end; t++) {
+        uint32_t root = forest->walk.trees[t].root;
+        for (uint32_t r = 0; r < n_rows; r++, n++) {
+            roots[n] = root;
+            rows[n] = r * forest->ranking.n_wide;
+        }
+    }
+    /* What a kernel begins when there is nothing left to begin. */
+    for (size_t i = 0; i < MR_TREE_WALK_PADDING; i++) {
+        roots[n + i] = forest->walk.trees[first].root;
+        rows[n + i] = 0;
+    }
+    return n;
+}
+
+/* Add leaves to the only sum of one row, which waits for one addition after the other. */
+static void add_row(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
+                    size_t first, size_t end, const uint32_t *leaves) {
+    const struct mr_tree_walk_tree *trees = forest->walk.trees;
+    if (forest->shape.has_double_sums) {
+        double sum = *(const double *)scratch->sums;
+        const double *values = forest->walk.values;
+        for (size_t t = first; t < end; t++) sum += values[trees[t].first_leaf + *leaves++];
+        *(double *)scratch->sums = sum;
+    } else {
+        float sum = *(const float *)scratch->sums;
+        const float *values = forest->walk.values;
+        for (size_t t = first; t < end; t++) sum += values[trees[t].first_leaf + *leaves++];
+        *(float *)scratch->sums = sum;
+    }
+}
+
+static void add_rows(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
+                     size_t n_rows, size_t first, size_t end, const uint32_t *leaves) {
+    size_t width = forest->width, stride = scratch->stride;
+    for (size_t t = first; t < end; t++, leaves += n_rows) {
+        const struct mr_tree_walk_tree *tree = &forest->walk.trees[t];
+        for (size_t k = 0; k < width; k++) {
+            size_t to = (width > 1 ? k : tree->output) * stride,
+                   from = tree->first_leaf * width + k;
+            if (forest->shape.has_double_sums) {
+                const double *values = (const double *)forest->walk.values + from;
+                double *sums = (double *)scratch->sums + to;
+                for (size_t r = 0; r < n_rows; r++) sums[r] += values[leaves[r] * width];
+            } else {
+                const float *values = (const float *)forest->walk.values + from;
+                float *sums = (float *)scratch->sums + to;
+                for (size_t r = 0; r < n_rows; r++) sums[r] += values[leaves[r] * width];
+            }
+        }
+    }
+}
+
 void mr_tree_walk_sum(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
                       size_t n_rows, size_t first, size_t end) {
     const struct mr_tree_walk *walk = &forest->walk;
-    size_t n_at_once = N_LEAVES / n_rows;
-    for (size_t t = first; t < end; t += n_at_once) {
-        struct ways ways = {.forest = forest,
-                            .ranks = scratch->ranks,
-                            .n_rows = n_rows,
-                            .tree = t,
-                            .end = end - t < n_at_once ? end : t + n_at_once,
-                            .leaf = scratch->leaves};
-        size_t stop = ways.end;
+    uint32_t roots[MR_TREE_WALK_PATHS + MR_TREE_WALK_PADDING];
+    uint32_t rows[MR_TREE_WALK_PATHS + MR_TREE_WALK_PADDING];
+    uint32_t leaves[MR_TREE_WALK_PATHS];
+    size_t n_at_once = MR_TREE_WALK_PATHS / n_rows;
+    bool has_follow_row = scratch->stride == 1 && forest->kernel->follow_row &&
+                          forest->ranking.n_wide <= MR_TREE_WALK_RANKS;
+    for (size_t t = first; t < end;) {
+        size_t stop = end - t < n_at_once ? end : t + n_at_once;
+        struct mr_tree_paths paths = {list_paths(forest, n_rows, t, stop, roots, rows), roots,
+                                      rows};
         if (walk->large) {
-            follow_large(&ways, walk->large);
+            follow_large(walk->large, scratch->ranks, &paths, leaves);
+        } else if (has_follow_row) {
+            forest->kernel->follow_row(forest, scratch, &paths, leaves);
         } else {
-            follow(&ways, walk->nodes);
+            follow(walk->nodes, scratch->ranks, &paths, leaves);
         }
-        const uint32_t *leaf = scratch->leaves;
-        for (size_t i = t; i < stop; i++) {
-            const struct mr_tree_walk_tree *tree = &walk->trees[i];
-            for (size_t r = 0; r < n_rows; r++) {
-                mr_tree_add_leaf(forest, scratch, walk->values, tree->first_leaf + *leaf++,
-                                 tree->output, r);
-            }
+        if (n_rows == 1 && forest->shape.n_outputs == 1) {
+            add_row(forest, scratch, t, stop, leaves);
+        } else {
+            add_rows(forest, scratch, n_rows, t, stop, leaves);
         }
+        t = stop;
     }
 }
