@@ -1,10 +1,21 @@
-/* Lines for the operator, on standard error. Never a payload. Thread-safe: one write per line. */
+/* Lines for the operator, on standard error: for people, or an object of JSON each. Never a
+ * payload. Thread-safe: one write per line. */
 #ifndef MR_BASE_LOG_H
 #define MR_BASE_LOG_H
 
 #include "base/status.h"
 
+typedef enum mr_log_format { MR_LOG_TEXT, MR_LOG_JSON } mr_log_format;
+
+/* Before other threads log; MR_LOG_TEXT until then. */
+void mr_log_set_format(mr_log_format format);
+mr_log_format mr_log_get_format(void);
+
 void mr_log_info(const char *format, ...) MR_PRINTF(1, 2);
 void mr_log_error(const char *format, ...) MR_PRINTF(1, 2);
+
+/* The time as text, as JSON lines have it: "2026-01-31T23:59:59.123Z", in UTC. */
+#define MR_LOG_TIME_BYTES 25
+void mr_log_time(char out[MR_LOG_TIME_BYTES]);
 
 #endif

@@ -1,6 +1,6 @@
 #include "http/chunked.h"
 
-#include "http/text.h"
+#include "http/hex.h"
 
 enum state {
     STATE_SIZE,      /* digits of the chunk size */

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "http/text.h"
+#include "base/text.h"
 
 /* Reason phrases of RFC 9110 section 15 and RFC 6585. */
 static struct mr_str reason(int status) {
@@ -57,44 +57,34 @@ static bool is_clean(struct mr_str value) {
     return true;
 }
 
-static void put_number(struct mr_http_text *text, uint64_t value) {
-    char digits[20];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    mr_http_put(text, digits + at, sizeof digits - at);
-}
-
 /* One header line; `name` has its colon and space. Nothing without a value, with one that would
  * split the response, or where the whole line does not fit. */
-static void put_field(struct mr_http_text *text, const char *name, struct mr_str value) {
+static void put_field(struct mr_text *text, const char *name, struct mr_str value) {
     if (!value.size || !is_clean(value)) return;
     size_t name_size = strlen(name);
     if (name_size + value.size + 2 > text->capacity - text->size) {
         text->is_full = true;
         return;
     }
-    mr_http_put(text, name, name_size);
-    mr_http_put(text, value.data, value.size);
-    MR_HTTP_PUT(text, "\r\n");
+    mr_text_put(text, name, name_size);
+    mr_text_put(text, value.data, value.size);
+    MR_TEXT_PUT(text, "\r\n");
 }
 
-static void put_number_field(struct mr_http_text *text, const char *name, uint64_t value) {
-    mr_http_put(text, name, strlen(name));
-    put_number(text, value);
-    MR_HTTP_PUT(text, "\r\n");
+static void put_number_field(struct mr_text *text, const char *name, uint64_t value) {
+    mr_text_put(text, name, strlen(name));
+    mr_text_uint(text, value);
+    MR_TEXT_PUT(text, "\r\n");
 }
 
-static void put_framing(struct mr_http_text *text, const struct mr_http_reply *reply) {
+static void put_framing(struct mr_text *text, const struct mr_http_reply *reply) {
     if (reply->framing == MR_HTTP_FRAMING_LENGTH) {
         put_number_field(text, "Content-Length: ", reply->content_length);
         return;
     }
-    MR_HTTP_PUT(text, "Cache-Control: no-cache\r\n");
+    MR_TEXT_PUT(text, "Cache-Control: no-cache\r\n");
     if (reply->framing == MR_HTTP_FRAMING_CHUNKED)
-        MR_HTTP_PUT(text, "Transfer-Encoding: chunked\r\n");
+        MR_TEXT_PUT(text, "Transfer-Encoding: chunked\r\n");
 }
 
 bool mr_http_reply_has_body(int status) {
@@ -112,7 +102,7 @@ static void renew_stamp(struct mr_http_stamp *stamp, int64_t now_s) {
     int size = snprintf(date, sizeof date, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
                         days + tm.tm_wday * 3, tm.tm_mday, months + tm.tm_mon * 3,
                         tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
-    struct mr_http_text text = {stamp->text, 0, sizeof stamp->text, false};
+    struct mr_text text = {stamp->text, 0, sizeof stamp->text, false};
     put_field(&text, "Date: ", (struct mr_str){date, (size_t)size});
     put_field(&text, "Server: ", mr_str_from(stamp->server));
     stamp->size = text.size;
@@ -122,27 +112,27 @@ static void renew_stamp(struct mr_http_stamp *stamp, int64_t now_s) {
 size_t mr_http_reply_write(const struct mr_http_reply *reply, struct mr_http_stamp *stamp,
                            int64_t now_s, char *out, size_t capacity) {
     if (stamp->second != now_s || !stamp->size) renew_stamp(stamp, now_s);
-    struct mr_http_text text = {out, 0, capacity, false};
+    struct mr_text text = {out, 0, capacity, false};
     struct mr_str phrase = reason(reply->status);
-    MR_HTTP_PUT(&text, "HTTP/1.1 ");
+    MR_TEXT_PUT(&text, "HTTP/1.1 ");
     if (phrase.size) {
-        mr_http_put(&text, phrase.data, phrase.size);
+        mr_text_put(&text, phrase.data, phrase.size);
     } else {
-        put_number(&text, (uint64_t)(reply->status < 0 ? 0 : reply->status));
-        MR_HTTP_PUT(&text, " ");
+        mr_text_uint(&text, (uint64_t)(reply->status < 0 ? 0 : reply->status));
+        MR_TEXT_PUT(&text, " ");
     }
-    MR_HTTP_PUT(&text, "\r\n");
-    mr_http_put(&text, stamp->text, stamp->size);
+    MR_TEXT_PUT(&text, "\r\n");
+    mr_text_put(&text, stamp->text, stamp->size);
     put_field(&text, "Content-Type: ", mr_str_from(reply->content_type));
     put_field(&text, "Location: ", reply->location);
     put_field(&text, "Allow: ", reply->allow);
-    if (reply->connection == MR_HTTP_CONNECTION_CLOSE) MR_HTTP_PUT(&text, "Connection: close\r\n");
+    if (reply->connection == MR_HTTP_CONNECTION_CLOSE) MR_TEXT_PUT(&text, "Connection: close\r\n");
     if (reply->connection == MR_HTTP_CONNECTION_KEEP_ALIVE)
-        MR_HTTP_PUT(&text, "Connection: keep-alive\r\n");
+        MR_TEXT_PUT(&text, "Connection: keep-alive\r\n");
     if (reply->retry_after_s) put_number_field(&text, "Retry-After: ", reply->retry_after_s);
     put_field(&text, "X-Request-Id: ", reply->request_id);
     put_field(&text, "Server-Timing: ", reply->server_timing);
     if (mr_http_reply_has_body(reply->status)) put_framing(&text, reply);
-    MR_HTTP_PUT(&text, "\r\n");
+    MR_TEXT_PUT(&text, "\r\n");
     return text.is_full ? 0 : text.size;
 }

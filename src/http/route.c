@@ -1,6 +1,7 @@
 #include "http/route.h"
 
-#include "http/text.h"
+#include "base/text.h"
+#include "http/hex.h"
 
 /* The decoded byte at *at, which moves on. A percent sign that starts no escape is itself, as in
  * Python's urllib.parse.unquote, which uvicorn calls on the path. */
@@ -53,12 +54,12 @@ struct mr_http_found mr_http_route_find(const struct mr_http_route *routes, size
 
 size_t mr_http_route_allow(const struct mr_http_route *routes, size_t n_routes, struct mr_str path,
                            char *out, size_t capacity) {
-    struct mr_http_text text = {out, 0, capacity, false};
+    struct mr_text text = {out, 0, capacity, false};
     for (size_t i = 0; i < n_routes; i++) {
         if (match_path(path, routes[i].path) != PATH_EQUAL) continue;
-        if (text.size) mr_http_put(&text, ", ", 2);
-        mr_http_put(&text, routes[i].method, strlen(routes[i].method));
-        if (is_get(&routes[i])) mr_http_put(&text, ", HEAD", 6);
+        if (text.size) mr_text_put(&text, ", ", 2);
+        mr_text_put(&text, routes[i].method, strlen(routes[i].method));
+        if (is_get(&routes[i])) mr_text_put(&text, ", HEAD", 6);
     }
     return text.size;
 }
@@ -72,16 +73,16 @@ static bool is_safe(char c) {
 size_t mr_http_route_location(const struct mr_http_route *route, struct mr_str query, char *out,
                               size_t capacity) {
     static const char hex[] = "0123456789ABCDEF";
-    struct mr_http_text text = {out, 0, capacity, false};
-    mr_http_put(&text, route->path, strlen(route->path));
-    if (query.size) mr_http_put(&text, "?", 1);
+    struct mr_text text = {out, 0, capacity, false};
+    mr_text_put(&text, route->path, strlen(route->path));
+    if (query.size) mr_text_put(&text, "?", 1);
     for (size_t i = 0; i < query.size; i++) {
         unsigned char c = (unsigned char)query.data[i];
         char escaped[3] = {'%', hex[c >> 4], hex[c & 15]};
         if (is_safe((char)c)) {
-            mr_http_put(&text, &query.data[i], 1);
+            mr_text_put(&text, &query.data[i], 1);
         } else {
-            mr_http_put(&text, escaped, 3);
+            mr_text_put(&text, escaped, 3);
         }
     }
     return text.is_full ? 0 : text.size;
