@@ -1,9 +1,11 @@
 #include "api/endpoints.h"
 
 #include "api/invocation.h"
+#include "api/metrics_page.h"
 #include "api/offload.h"
 #include "api/respond.h"
 #include "api/score.h"
+#include "api/trace.h"
 #include "schema/slice.h"
 
 /* Whether the model can be asked now: what load balancers and Kubernetes want to know. */
@@ -24,6 +26,19 @@ static void version(void *ctx, struct mr_http_request *request, struct mr_http_r
     mr_respond_text(MR_MLFLOW_VERSION, response);
 }
 
+static void metrics(void *ctx, struct mr_http_request *request, struct mr_http_response *response) {
+    struct mr_error err = {0};
+    struct mr_buf page;
+    mr_buf_init(&page, request->arena);
+    mr_metrics_page(ctx, &page);
+    if (mr_buf_status(&page, &err) != MR_OK) {
+        mr_respond_error(&err, request->arena, response);
+        return;
+    }
+    response->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    response->body = mr_buf_str(&page);
+}
+
 /* A native engine answers here and now, on the connection's thread. */
 static mr_status answer_now(const struct mr_endpoints *endpoints, struct mr_http_request *request,
                             const struct mr_question *question, struct mr_http_response *response,
@@ -33,8 +48,10 @@ static mr_status answer_now(const struct mr_endpoints *endpoints, struct mr_http
     bool is_measured = mr_cost_is_due(endpoints->cost, n_rows);
     uint64_t start_ns = is_measured ? mr_cost_now_ns() : 0;
     MR_TRY(mr_engine_predict(question->engine, &question->input, request->arena, &output, err));
+    mr_trace_lap(request, MR_STAGE_PREDICT);
     output.is_bare = question->is_bare;
     mr_respond_output(&output, &endpoints->encode, request->arena, response);
+    mr_trace_end(request, response);
     if (is_measured) mr_cost_learn(endpoints->cost, n_rows, mr_cost_now_ns() - start_ns);
     return MR_OK;
 }
@@ -50,6 +67,8 @@ static mr_status answer(const struct mr_endpoints *endpoints, struct mr_http_req
     }
     MR_TRY(mr_score_decode(endpoints->model, format, request->body, request->body_size,
                            request->body_capacity, request->arena, &question, err));
+    mr_trace_lap(request, MR_STAGE_DECODE);
+    mr_trace_rows(request, &question.input);
     if (!mr_engine_is_native(question.engine)) {
         return mr_invocation_start(endpoints, request, &question, err);
     }
@@ -61,9 +80,13 @@ static mr_status answer(const struct mr_endpoints *endpoints, struct mr_http_req
 
 static void invocations(void *ctx, struct mr_http_request *request,
                         struct mr_http_response *response) {
+    const struct mr_endpoints *endpoints = ctx;
     struct mr_error err = {0};
-    if (answer(ctx, request, response, &err) != MR_OK) {
+    mr_trace_begin(request, endpoints->has_server_timing);
+    if (request->notes) mr_metrics_in_flight(endpoints->observer.metrics, 1);
+    if (answer(endpoints, request, response, &err) != MR_OK) {
         mr_respond_error(&err, request->arena, response);
+        mr_trace_end(request, response);
     }
 }
 
@@ -73,7 +96,13 @@ const struct mr_http_route *mr_endpoints_routes(size_t *n) {
         {"GET", "/ping", ping},
         {"GET", "/health", ping},
         {"GET", "/version", version},
+        {"GET", "/metrics", metrics},
     };
     *n = sizeof(routes) / sizeof(routes[0]);
     return routes;
+}
+
+void mr_endpoints_observe(void *ctx, const struct mr_http_exchange *exchange) {
+    const struct mr_endpoints *endpoints = ctx;
+    mr_observe(&endpoints->observer, exchange);
 }

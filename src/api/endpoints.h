@@ -1,9 +1,12 @@
 /* The HTTP endpoints of `mlflow models serve`: /invocations, /ping, /health, /version
- * (mlflow/pyfunc/scoring_server/__init__.py, init). */
+ * (mlflow/pyfunc/scoring_server/__init__.py, init); and /metrics. */
 #ifndef MR_API_ENDPOINTS_H
 #define MR_API_ENDPOINTS_H
 
+#include <stdatomic.h>
+
 #include "api/cost.h"
+#include "api/observe.h"
 #include "base/compute.h"
 #include "codec/encode.h"
 #include "http/http.h"
@@ -12,15 +15,22 @@
 /* The MLflow release whose scoring protocol is spoken; what /version answers. */
 #define MR_MLFLOW_VERSION "3.17.2"
 
-/* What the handlers need: the `ctx` of struct mr_http_options. Immutable while serving. */
+/* What the handlers need: the `ctx` of struct mr_http_options. Immutable while serving, but for
+ * what is counted. */
 struct mr_endpoints {
     const struct mr_model *model;
     struct mr_encode_options encode;
     struct mr_compute *compute; /* what is too much for an I/O thread; outlives the server */
     struct mr_cost *cost;       /* of the model's rows, when its engine is native */
+    struct mr_observer observer;
+    bool has_server_timing;       /* responses say where their time went */
+    _Atomic double *load_seconds; /* from the start to the model being ready; 0 before */
 };
 
 /* The route table; static storage. Sets *n to its length. */
 const struct mr_http_route *mr_endpoints_routes(size_t *n);
+
+/* The `observe` of struct mr_http_options. */
+void mr_endpoints_observe(void *ctx, const struct mr_http_exchange *exchange);
 
 #endif

@@ -6,6 +6,7 @@
 #include <yyjson.h>
 
 #include "api/respond.h"
+#include "api/trace.h"
 
 /* A client that reads slower than the model writes may be this far behind. */
 #define MAX_UNSENT_BYTES ((size_t)256 * 1024)
@@ -111,6 +112,8 @@ static void take_answer(struct mr_call *call) {
 static void answer(void *job, struct mr_http_request *request, struct mr_http_response *response) {
     struct invocation *invocation = job;
     struct mr_call *call = &invocation->call;
+    mr_trace_lap_at(request, MR_STAGE_QUEUE, call->started_ns);
+    mr_trace_lap(request, MR_STAGE_PREDICT);
     if (invocation->is_stream) {
         *response = (struct mr_http_response){
             .status = 200, .content_type = "text/event-stream; charset=utf-8", .is_stream = true};
@@ -120,6 +123,7 @@ static void answer(void *job, struct mr_http_request *request, struct mr_http_re
     } else {
         mr_respond_error(&call->err, request->arena, response);
     }
+    mr_trace_end(request, response);
 }
 
 static bool cancel(void *job) {

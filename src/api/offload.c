@@ -4,6 +4,7 @@
 
 #include "api/invocation.h"
 #include "api/respond.h"
+#include "api/trace.h"
 #include "schema/slice.h"
 
 /* Longest work on an I/O thread: others on it wait meanwhile. Handing a request over takes 20 us.
@@ -38,6 +39,7 @@ struct offload {
     size_t max_slice_bytes;
     atomic_uint_fast64_t ns;
     pthread_mutex_t lock; /* protects what follows while slices are evaluated */
+    bool has_begun;       /* a thread works on the first slice */
     bool has_failed;      /* some slice: all rows are evaluated in one call again */
     bool has_output;
     struct mr_output output;
@@ -97,6 +99,12 @@ static mr_status predict_rows(struct offload *offload, int64_t first, int64_t en
     return mr_engine_predict(question->engine, &slice, arena, out, NULL);
 }
 
+/* The first slice ends the waiting. */
+static void begin_predict(struct offload *offload) {
+    if (!offload->has_begun) mr_trace_lap(offload->request, MR_STAGE_QUEUE);
+    offload->has_begun = true;
+}
+
 /* Evaluates a slice and copies its answers to their place. */
 static void run_slice(struct mr_compute_job *job, size_t piece) {
     struct offload *offload = offload_of(job);
@@ -106,6 +114,7 @@ static void run_slice(struct mr_compute_job *job, size_t piece) {
     uint64_t start_ns = mr_cost_now_ns();
     pthread_mutex_lock(&offload->lock);
     bool is_wanted = !offload->has_failed;
+    begin_predict(offload);
     pthread_mutex_unlock(&offload->lock);
     if (!is_wanted) return;
     struct mr_arena *arena = mr_arena_new(offload->max_slice_bytes, NULL);
@@ -130,6 +139,7 @@ static void run_slice(struct mr_compute_job *job, size_t piece) {
 
 /* The response is there, or nobody wants one: the request is its connection's again. */
 static bool finish(struct offload *offload) {
+    mr_trace_end(offload->request, &offload->response);
     free_kept(offload);
     pthread_mutex_destroy(&offload->lock);
     mr_http_resume(offload->pending);
@@ -154,6 +164,7 @@ static bool respond(struct offload *offload) {
         mr_respond_error(&offload->err, arena, &offload->response);
         return finish(offload);
     }
+    mr_trace_lap(offload->request, MR_STAGE_PREDICT);
     offload->output.is_bare = offload->question.is_bare;
     mr_respond_output(&offload->output, &endpoints->encode, arena, &offload->response);
     uint64_t ns = mr_cost_now_ns() - start_ns + atomic_load(&offload->ns);
@@ -167,8 +178,8 @@ static bool end_slices(struct mr_compute_job *job, bool is_cancelled) {
 }
 
 static void run_nothing(struct mr_compute_job *job, size_t piece) {
-    (void)job;
     (void)piece;
+    begin_predict(offload_of(job));
 }
 
 /* The next stage: the engine. */
@@ -193,9 +204,12 @@ static void run_decode(struct mr_compute_job *job, size_t piece) {
     (void)piece;
     struct offload *offload = offload_of(job);
     struct mr_http_request *request = offload->request;
+    mr_trace_lap(request, MR_STAGE_QUEUE);
     offload->status = mr_score_decode(offload->endpoints->model, offload->format, request->body,
                                       request->body_size, request->body_capacity, request->arena,
                                       &offload->question, &offload->err);
+    mr_trace_lap(request, MR_STAGE_DECODE);
+    if (offload->status == MR_OK) mr_trace_rows(request, &offload->question.input);
 }
 
 static bool end_decode(struct mr_compute_job *job, bool is_cancelled) {

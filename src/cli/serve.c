@@ -34,18 +34,19 @@ static const char help[] =
     "  -w, --workers N          Python processes; of a model that C evaluates, threads, which\n"
     "                           share one copy of it (MLFLOW_MODELS_WORKERS, the CPU limit)\n"
     "      --max-body SIZE      largest request body, such as 512K, 100M, 2G (256M)\n"
+    "      --log-format text|json  lines of the log (text on a terminal, else json)\n"
+    "      --no-access-log      no line for each request\n"
+    "      --server-timing      responses tell in a header where their time went\n"
     "      --nan null|literal   how NaN and infinities are written: null, or the bare words\n"
     "                           that MLflow writes, which are not JSON (null)\n";
 
 static const char more_help[] =
     "      --help               this page\n"
     "\n"
-    "Endpoints: POST /invocations, GET /ping, /health, /version. While Python loads a model, "
-    "/ping\n"
-    "and /health answer 503; if it cannot, the program ends with exit code 1. A model that "
-    "streams\n"
-    "does so for `Accept: text/event-stream`, or \"stream\": true beside messages, input or in\n"
-    "params: as server-sent events.\n"
+    "Endpoints: POST /invocations, GET /ping, /health, /version, /metrics. While Python loads a\n"
+    "model, /ping and /health answer 503; if it cannot, the program ends with exit code 1. A\n"
+    "model that streams does so for `Accept: text/event-stream`, or \"stream\": true beside\n"
+    "messages, input or in params: as server-sent events.\n"
     "SIGTERM and SIGINT let requests under way finish; a second one ends at once.\n"
     "\n"
     "Examples:\n"
@@ -64,16 +65,22 @@ struct config {
     unsigned long port;
     unsigned long timeout_s;
     size_t max_body_bytes;
+    mr_log_format log_format;
+    bool has_access_log;
+    bool has_server_timing;
     struct mr_engine_args engine;
 };
 
-enum { OPT_MAX_BODY = MR_OPT_OWN };
+enum { OPT_MAX_BODY = MR_OPT_OWN, OPT_LOG_FORMAT, OPT_NO_ACCESS_LOG, OPT_SERVER_TIMING };
 
 static const struct option options[] = {{"model-uri", required_argument, NULL, 'm'},
                                         {"host", required_argument, NULL, 'h'},
                                         {"port", required_argument, NULL, 'p'},
                                         {"timeout", required_argument, NULL, 't'},
                                         {"max-body", required_argument, NULL, OPT_MAX_BODY},
+                                        {"log-format", required_argument, NULL, OPT_LOG_FORMAT},
+                                        {"no-access-log", no_argument, NULL, OPT_NO_ACCESS_LOG},
+                                        {"server-timing", no_argument, NULL, OPT_SERVER_TIMING},
                                         MR_ENGINE_OPTIONS,
                                         MR_CLI_HELP_OPTION,
                                         {0}};
@@ -92,6 +99,12 @@ static bool set_option(void *to, int option, char *value, const char **expected)
     case OPT_MAX_BODY:
         *expected = "a size such as 512K, 100M or 2G";
         return mr_cli_parse_bytes(value, &config->max_body_bytes);
+    case OPT_LOG_FORMAT:
+        *expected = "text or json";
+        config->log_format = strcmp(value, "json") == 0 ? MR_LOG_JSON : MR_LOG_TEXT;
+        return config->log_format == MR_LOG_JSON || strcmp(value, "text") == 0;
+    case OPT_NO_ACCESS_LOG: config->has_access_log = false; return true;
+    case OPT_SERVER_TIMING: config->has_server_timing = true; return true;
     default: return mr_engine_args_set(&config->engine, option, value, expected);
     }
 }
@@ -170,7 +183,8 @@ static int watch_signals(void) {
 /* Waits until the server is to end: for a signal, or for a model that cannot be loaded.
  * signal_number  0: none came */
 static mr_status wait_for_end(int signals, struct mr_loading *loading, const struct timespec *start,
-                              int *signal_number, struct mr_error *err) {
+                              _Atomic double *load_seconds, int *signal_number,
+                              struct mr_error *err) {
     struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
                            {.fd = loading->fd, .events = POLLIN}};
     *signal_number = 0;
@@ -178,7 +192,8 @@ static mr_status wait_for_end(int signals, struct mr_loading *loading, const str
         if (poll(fds, 2, -1) < 0) continue;
         if (fds[1].revents) {
             MR_TRY(mr_loading_wait(loading, err));
-            mr_log_info("the model is loaded (ready after %.1f ms)", ms_since(start));
+            *load_seconds = ms_since(start) * 1e-3;
+            mr_log_info("the model is loaded (ready after %.1f ms)", *load_seconds * 1e3);
         }
         struct signalfd_siginfo info;
         if (fds[0].revents && read(signals, &info, sizeof(info)) == sizeof(info)) {
@@ -231,6 +246,7 @@ static mr_status start_http(const struct config *config, struct mr_endpoints *en
         .server_header = "mlrace/" MR_VERSION,
         .routes = routes,
         .n_routes = n_routes,
+        .observe = mr_endpoints_observe,
         .ctx = endpoints,
     };
     return mr_http_start(&http, server, err);
@@ -264,7 +280,8 @@ static mr_status serve_until_end(const struct config *config, struct mr_endpoint
     MR_TRY(start_http(config, endpoints, count_threads(config, model), &server, err));
     log_start(config, model, server, start);
     int signal_number;
-    mr_status status = wait_for_end(signals, loading, start, &signal_number, err);
+    mr_status status = wait_for_end(signals, loading, start, endpoints->load_seconds,
+                                    &signal_number, err);
     take_next_signal_literally();
     bool is_ready = mr_engine_state_of(&model->engine) == MR_ENGINE_READY;
     if (signal_number) {
@@ -276,15 +293,31 @@ static mr_status serve_until_end(const struct config *config, struct mr_endpoint
     return status;
 }
 
+static mr_status start_observer(const struct config *config, struct mr_observer *observer,
+                                struct mr_error *err) {
+    size_t n_routes;
+    const struct mr_http_route *routes = mr_endpoints_routes(&n_routes);
+    return mr_observer_init(observer, routes, n_routes, config->has_access_log, err);
+}
+
 static mr_status serve_model(const struct config *config, const struct mr_model *model, int signals,
                              struct mr_loading *loading, const struct timespec *start,
                              struct mr_error *err) {
     struct mr_cost cost = {0};
-    struct mr_endpoints endpoints = {
-        .model = model, .encode = {.is_nan_literal = config->engine.is_nan_literal}, .cost = &cost};
-    MR_TRY(mr_compute_new(count_threads(config, model), &endpoints.compute, err));
-    mr_status status = serve_until_end(config, &endpoints, signals, loading, start, err);
-    mr_compute_free(endpoints.compute);
+    bool is_loaded = mr_engine_is_native(&model->engine);
+    _Atomic double load_seconds = is_loaded ? ms_since(start) * 1e-3 : 0;
+    struct mr_endpoints endpoints = {.model = model,
+                                     .encode = {.is_nan_literal = config->engine.is_nan_literal},
+                                     .cost = &cost,
+                                     .has_server_timing = config->has_server_timing,
+                                     .load_seconds = &load_seconds};
+    MR_TRY(start_observer(config, &endpoints.observer, err));
+    mr_status status = mr_compute_new(count_threads(config, model), &endpoints.compute, err);
+    if (status == MR_OK) {
+        status = serve_until_end(config, &endpoints, signals, loading, start, err);
+        mr_compute_free(endpoints.compute);
+    }
+    mr_observer_deinit(&endpoints.observer);
     return status;
 }
 
@@ -304,6 +337,7 @@ static mr_status load_and_serve(struct config *config, int signals, struct mr_lo
 static int serve(struct config *config) {
     struct mr_error err = {0};
     struct mr_loading loading;
+    mr_log_set_format(config->log_format);
     raise_descriptor_limit();
     give_back_large_blocks();
     int signals = watch_signals();
@@ -323,8 +357,12 @@ static int serve(struct config *config) {
 }
 
 int mr_cli_serve(int argc, char **argv) {
-    struct config config = {
-        .host = "127.0.0.1", .port = 5000, .timeout_s = 60, .max_body_bytes = (size_t)256 << 20};
+    struct config config = {.host = "127.0.0.1",
+                            .port = 5000,
+                            .timeout_s = 60,
+                            .max_body_bytes = (size_t)256 << 20,
+                            .log_format = isatty(STDERR_FILENO) ? MR_LOG_TEXT : MR_LOG_JSON,
+                            .has_access_log = true};
     if (!mr_engine_args_init(&config.engine, argc)) return MR_EXIT_FAILED;
     int code = read_config(argc, argv, &config);
     if (code <= 0) code = code == MR_CLI_DONE ? 0 : serve(&config);

@@ -1,0 +1,34 @@
+/* Where the time of one request went. In the request's arena, as its notes; of one thread at a
+ * time, that which has the request. */
+#ifndef MR_API_TRACE_H
+#define MR_API_TRACE_H
+
+#include "api/metrics.h"
+#include "http/http.h"
+#include "schema/table.h"
+
+struct mr_trace {
+    uint64_t stage_ns[MR_N_STAGES]; /* 0: it did not get there */
+    uint64_t at_ns;                 /* until then time is accounted for */
+    int64_t n_rows;                 /* that the model is asked for; 0: none so far */
+    bool is_shown;                  /* in a Server-Timing header */
+};
+
+/* Begin with a request that has come whole. Without memory for it there is no trace, and the
+ * functions below do nothing. */
+void mr_trace_begin(struct mr_http_request *request, bool is_shown);
+
+/* So the model is asked. What cannot be told apart counts as one row. */
+void mr_trace_rows(const struct mr_http_request *request, const struct mr_input *input);
+
+/* The time since the last lap went to that stage. */
+void mr_trace_lap(const struct mr_http_request *request, mr_stage stage);
+
+/* The same up to a moment of mr_clock_ns() that is past already; 0 changes nothing. */
+void mr_trace_lap_at(const struct mr_http_request *request, mr_stage stage, uint64_t now_ns);
+
+/* The response is filled in: the last lap, of MR_STAGE_ENCODE, and its header, with durations in
+ * milliseconds (https://www.w3.org/TR/server-timing). */
+void mr_trace_end(const struct mr_http_request *request, struct mr_http_response *response);
+
+#endif
