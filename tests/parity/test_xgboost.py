@@ -734,6 +734,25 @@ def test_pyfunc(predictor, saved, data):
 
 
 @pytest.mark.parametrize("wrapper", [xgb.Booster, xgb.XGBRegressor])
+@pytest.mark.parametrize("cell", [2, None, "3", "x", np.inf, 1e300, True])
+def test_unused_columns(predictor, wrapper, cell):
+    """Those that no tree asks for are looked at all the same."""
+    x, y = make_data()
+    if wrapper is xgb.Booster:
+        model = xgb.train({"max_depth": 1}, xgb.DMatrix(x, x[:, 0] > 0), 1)
+    else:
+        model = wrapper(n_estimators=1, max_depth=1).fit(x, x[:, 0] > 0)
+    model = reload(model, predictor.folder)
+    load(predictor, model)
+    odd = x[:300].astype(object)
+    odd[299, 3] = cell
+    assert_same(predictor, model, odd)
+    if not isinstance(cell, str):
+        assert_same(predictor, model, odd.astype(float))
+        assert_same(predictor, model, pd.DataFrame(odd.astype(float)))
+
+
+@pytest.mark.parametrize("wrapper", [xgb.Booster, xgb.XGBRegressor])
 def test_names_of_a_signature(serve, save_model, wrapper):
     """A DMatrix takes no bracket in a name, a prediction in place does."""
     x, y = make_data()

@@ -264,26 +264,58 @@ mr_status mr_xgb_input_read(const struct mr_xgb_input *input, uint32_t feature, 
     return MR_OK;
 }
 
-/* A DMatrix takes no infinities, nor what becomes one as float (src/data/data.cc, SparsePage::
- * Push). */
-static mr_status check_finite(const struct mr_xgb_model *model, const struct mr_xgb_input *input,
-                              struct mr_error *err) {
+/* Whether among n values may be what XGBoost refuses, in features that no tree asks for too: what
+ * is no number among Python objects, and for a DMatrix, infinities and what becomes one as float
+ * (SparsePage::Push in src/data/data.cc). */
+static bool are_suspicious(mr_dtype dtype, const void *values, size_t n, bool is_in_place) {
+    const double limit = 0x1.ffffffp127; /* half a unit above the largest float */
+    bool is_large = false;
+    if (dtype == MR_OBJECT) return true;
+    if (is_in_place || mr_dtype_kind(dtype) != 'f') return false;
+    if (dtype != MR_FLOAT64 && dtype != MR_FLOAT32) return true;
+    for (size_t i = 0; i < n; i++) {
+        double value = dtype == MR_FLOAT64 ? ((const double *)values)[i]
+                                           : (double)((const float *)values)[i];
+        is_large |= fabs(value) >= limit;
+    }
+    return is_large;
+}
+
+static mr_status check_values(const struct mr_xgb_model *model, const struct mr_xgb_input *input,
+                              uint32_t feature, struct mr_error *err) {
     float values[256];
     const size_t n_at_once = sizeof(values) / sizeof(*values);
-    for (uint32_t feature = 0; feature < input->n_cols; feature++) {
-        for (int64_t row = 0; row < input->n_rows;) {
-            size_t n = (size_t)(input->n_rows - row);
-            if (n > n_at_once) n = n_at_once;
-            MR_TRY(mr_xgb_input_read(input, feature, row, n, values, err));
-            for (size_t i = 0; i < n; i++) {
-                if (!isinf(values[i])) continue;
-                return mr_fail(err, MR_E_BAD_REQUEST,
-                               "row %lld, column %u: %s takes no infinity, and no value too large "
-                               "for a float",
-                               (long long)row + (long long)i, feature, model->class_name);
-            }
-            row += (int64_t)n;
+    for (int64_t row = 0; row < input->n_rows; row += (int64_t)n_at_once) {
+        size_t n = (size_t)(input->n_rows - row);
+        if (n > n_at_once) n = n_at_once;
+        MR_TRY(mr_xgb_input_read(input, feature, row, n, values, err));
+        for (size_t i = 0; i < n && !mr_xgb_is_in_place(model); i++) {
+            if (!isinf(values[i])) continue;
+            return mr_fail(
+                err, MR_E_BAD_REQUEST,
+                "row %lld, column %u: %s takes no infinity, and no value too large for a "
+                "float",
+                (long long)row + (long long)i, feature, model->class_name);
         }
+    }
+    return MR_OK;
+}
+
+static mr_status check_all(const struct mr_xgb_model *model, const struct mr_xgb_input *input,
+                           struct mr_error *err) {
+    bool is_in_place = mr_xgb_is_in_place(model);
+    const struct mr_tensor *tensor = input->tensor;
+    if (tensor &&
+        !are_suspicious(tensor->dtype, tensor->values, (size_t)tensor->n_values, is_in_place)) {
+        return MR_OK;
+    }
+    for (uint32_t feature = 0; feature < input->n_cols; feature++) {
+        if (input->columns) {
+            const struct mr_column *column = &input->columns[feature];
+            size_t n = (size_t)input->n_rows;
+            if (!are_suspicious(column->dtype, column->values, n, is_in_place)) continue;
+        }
+        MR_TRY(check_values(model, input, feature, err));
     }
     return MR_OK;
 }
@@ -304,5 +336,5 @@ mr_status mr_xgb_input_init(const struct mr_xgb_model *model, const struct mr_in
                        input->raw_reason ? input->raw_reason : "something else");
     }
     out->missing = model->missing;
-    return mr_xgb_is_in_place(model) ? MR_OK : check_finite(model, out, err);
+    return check_all(model, out, err);
 }
