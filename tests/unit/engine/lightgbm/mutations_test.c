@@ -1,9 +1,9 @@
-/* Damaged models of LightGBM, texts and pickles: ten thousand of both together; with
+/* Damaged models of LightGBM, texts, pickles and a skops archive: ten thousand of all; with
  * MLRACE_MUTATIONS=10000 as many of each file. */
 #include "mutations.h"
 
 #define FOLDER "fuzz/seeds/lightgbm/"
-#define N_MUTATIONS 1300 /* of each model, instead of MLRACE_MUTATIONS */
+#define N_MUTATIONS 1200 /* of each model, instead of MLRACE_MUTATIONS */
 
 static const struct mutated_format text = {
     .flavor = "mlflow.lightgbm",
@@ -16,6 +16,12 @@ static const struct mutated_format pickle = {
     .serialization_format = "pickle",
     .model_class = "lightgbm.sklearn.LGBMClassifier",
     .special_bytes = "0123456789-.e+ =\n(.K}NRb\x8c\x94",
+};
+
+static const struct mutated_format skops = {
+    .flavor = "mlflow.lightgbm",
+    .serialization_format = "skops",
+    .model_class = "lightgbm.sklearn.LGBMClassifier",
 };
 
 static const char *const texts[] = {"average.txt", "binary.txt", "categories.txt",
@@ -48,8 +54,9 @@ static void test_mutations(void **state) {
     for (size_t i = 0; i < sizeof(pickles) / sizeof(*pickles); i++) {
         mutate_model(pickles[i], &pickle, n);
     }
+    mutate_model("classifier.skops", &skops, n);
     print_message("%d loaded, %d refused\n", n_loaded, n_refused);
-    assert_true(n_loaded + n_refused >= 8 * n);
+    assert_true(n_loaded + n_refused >= 9 * n);
     assert_true(n_loaded > n && n_refused > n);
 }
 
