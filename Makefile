@@ -5,7 +5,7 @@ PORT ?= 5000
 SECONDS_EACH ?= 60
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test test-large test-kills unit sanitize tsan bench bench-python bench-engines bench-trees soak fuzz format lint clean
+.PHONY: help build demo test test-large test-kills test-restarts unit sanitize tsan bench bench-python bench-engines bench-trees soak fuzz format lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -31,6 +31,12 @@ test-kills: ## a thousand workers are killed while clients ask
 	@scripts/venv
 	@scripts/build gcc
 	.venv/bin/pytest tests/server -m kills -s
+
+test-restarts: ## a hundred restarts while clients ask: no request fails
+	@scripts/bootstrap test
+	@scripts/venv
+	@scripts/build gcc
+	.venv/bin/pytest tests/server -m restarts -s
 
 unit: ## the unit tests alone, a debug build
 	@scripts/bootstrap test

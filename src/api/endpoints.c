@@ -1,5 +1,6 @@
 #include "api/endpoints.h"
 
+#include "api/health.h"
 #include "api/invocation.h"
 #include "api/metrics_page.h"
 #include "api/offload.h"
@@ -7,18 +8,6 @@
 #include "api/score.h"
 #include "api/trace.h"
 #include "schema/slice.h"
-
-/* Whether the model can be asked now: what load balancers and Kubernetes want to know. */
-static void ping(void *ctx, struct mr_http_request *request, struct mr_http_response *response) {
-    const struct mr_endpoints *endpoints = ctx;
-    struct mr_error err = {0};
-    switch (mr_engine_state_of(&endpoints->model->engine)) {
-    case MR_ENGINE_READY: mr_respond_text("\n", response); return;
-    case MR_ENGINE_LOADING: mr_fail(&err, MR_E_UNAVAILABLE, "the model is loading"); break;
-    case MR_ENGINE_FAILED: mr_fail(&err, MR_E_UNAVAILABLE, "loading the model failed"); break;
-    }
-    mr_respond_error(&err, request->arena, response);
-}
 
 static void version(void *ctx, struct mr_http_request *request, struct mr_http_response *response) {
     (void)ctx;
@@ -92,10 +81,9 @@ static void invocations(void *ctx, struct mr_http_request *request,
 
 const struct mr_http_route *mr_endpoints_routes(size_t *n) {
     static const struct mr_http_route routes[] = {
-        {"POST", "/invocations", invocations},
-        {"GET", "/ping", ping},
-        {"GET", "/health", ping},
-        {"GET", "/version", version},
+        {"POST", "/invocations", invocations}, {"GET", "/ping", mr_health_ping},
+        {"GET", "/health", mr_health_ping},    {"GET", "/livez", mr_health_live},
+        {"GET", "/readyz", mr_health_ready},   {"GET", "/version", version},
         {"GET", "/metrics", metrics},
     };
     *n = sizeof(routes) / sizeof(routes[0]);

@@ -1,5 +1,5 @@
 /* The HTTP endpoints of `mlflow models serve`: /invocations, /ping, /health, /version
- * (mlflow/pyfunc/scoring_server/__init__.py, init); and /metrics. */
+ * (mlflow/pyfunc/scoring_server/__init__.py, init); and /livez, /readyz, /metrics. */
 #ifndef MR_API_ENDPOINTS_H
 #define MR_API_ENDPOINTS_H
 
@@ -16,7 +16,7 @@
 #define MR_MLFLOW_VERSION "3.17.2"
 
 /* What the handlers need: the `ctx` of struct mr_http_options. Immutable while serving, but for
- * what is counted. */
+ * what is counted and is_stopping. */
 struct mr_endpoints {
     const struct mr_model *model;
     struct mr_encode_options encode;
@@ -25,6 +25,7 @@ struct mr_endpoints {
     struct mr_observer observer;
     bool has_server_timing;       /* responses say where their time went */
     _Atomic double *load_seconds; /* from the start to the model being ready; 0 before */
+    atomic_bool is_stopping;      /* the server was told to end: not ready any more */
 };
 
 /* The route table; static storage. Sets *n to its length. */

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <malloc.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,9 +14,11 @@
 #include "api/endpoints.h"
 #include "base/cpu.h"
 #include "base/log.h"
+#include "cli/activation.h"
 #include "cli/cli.h"
 #include "cli/engine_options.h"
 #include "cli/loading.h"
+#include "cli/signals.h"
 
 static const char help[] =
     "Usage: mlrace serve -m MODEL [options]\n"
@@ -29,11 +30,17 @@ static const char help[] =
     "  -h, --host HOST          address to listen on (MLFLOW_HOST, 127.0.0.1)\n"
     "  -p, --port PORT          port to listen on, 0 picks a free one (MLFLOW_PORT, 5000)\n"
     "  -t, --timeout SECONDS    time for a request to arrive whole, for Python to answer it or to\n"
-    "                           add to a stream, for requests under way to finish at shutdown\n"
-    "                           (MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT, 60)\n"
+    "                           add to a stream (MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT, 60)\n"
     "  -w, --workers N          Python processes; of a model that C evaluates, threads, which\n"
     "                           share one copy of it (MLFLOW_MODELS_WORKERS, the CPU limit)\n"
     "      --max-body SIZE      largest request body, such as 512K, 100M, 2G (256M)\n"
+    "      --max-connections N  one more is answered 503 (10000)\n"
+    "      --shutdown-timeout SECONDS\n"
+    "                           for requests under way to finish at SIGTERM (--timeout)\n"
+    "      --shutdown-delay SECONDS\n"
+    "                           after SIGTERM: not ready any more, but serving, until load\n"
+    "                           balancers have noticed (0)\n"
+    "      --reuse-port         another server may listen on the port already, or later\n"
     "      --log-format text|json  lines of the log (text on a terminal, else json)\n"
     "      --no-access-log      no line for each request\n"
     "      --server-timing      responses tell in a header where their time went\n"
@@ -43,11 +50,14 @@ static const char help[] =
 static const char more_help[] =
     "      --help               this page\n"
     "\n"
-    "Endpoints: POST /invocations, GET /ping, /health, /version, /metrics. While Python loads a\n"
-    "model, /ping and /health answer 503; if it cannot, the program ends with exit code 1. A\n"
-    "model that streams does so for `Accept: text/event-stream`, or \"stream\": true beside\n"
-    "messages, input or in params: as server-sent events.\n"
-    "SIGTERM and SIGINT let requests under way finish; a second one ends at once.\n"
+    "Endpoints: POST /invocations, GET /ping, /health, /readyz, /livez, /version, /metrics. "
+    "/ping,\n"
+    "/health and /readyz answer 503 while Python loads a model, when none of its workers lives,\n"
+    "and at shutdown. If the model cannot be loaded, the program ends with exit code 1. A model\n"
+    "that streams does so for `Accept: text/event-stream`, or \"stream\": true beside messages,\n"
+    "input or in params: as server-sent events.\n"
+    "SIGTERM and SIGINT let requests under way finish; a second one ends at once. Sockets of\n"
+    "systemd's socket activation (LISTEN_FDS) take the place of host and port.\n"
     "\n"
     "Examples:\n"
     "  mlrace serve -m examples/iris/model\n"
@@ -56,14 +66,20 @@ static const char more_help[] =
     "  curl http://127.0.0.1:5000/invocations -H 'Content-Type: application/json' \\\n"
     "       -d '{\"dataframe_records\": [{\"a\": 1.5, \"b\": 2.5}]}'\n";
 
-#define MAX_CONNECTIONS 10000
-#define MAX_DESCRIPTORS (2 * MAX_CONNECTIONS + 4096)
+/* At SIGTERM connections that have not waited longer for their next request are kept so long: it
+ * may be on its way. As long as Go's net/http gives a new connection (Server.Shutdown). */
+#define SHUTDOWN_IDLE_MS 5000
 
 struct config {
     const char *model_uri;
     const char *host;
     unsigned long port;
     unsigned long timeout_s;
+    unsigned long shutdown_timeout_s; /* 0: timeout_s */
+    unsigned long shutdown_delay_s;
+    unsigned long max_connections;
+    bool shares_port;
+    struct mr_activation activation;
     size_t max_body_bytes;
     mr_log_format log_format;
     bool has_access_log;
@@ -71,19 +87,33 @@ struct config {
     struct mr_engine_args engine;
 };
 
-enum { OPT_MAX_BODY = MR_OPT_OWN, OPT_LOG_FORMAT, OPT_NO_ACCESS_LOG, OPT_SERVER_TIMING };
+enum {
+    OPT_MAX_BODY = MR_OPT_OWN,
+    OPT_MAX_CONNECTIONS,
+    OPT_SHUTDOWN_TIMEOUT,
+    OPT_SHUTDOWN_DELAY,
+    OPT_REUSE_PORT,
+    OPT_LOG_FORMAT,
+    OPT_NO_ACCESS_LOG,
+    OPT_SERVER_TIMING
+};
 
-static const struct option options[] = {{"model-uri", required_argument, NULL, 'm'},
-                                        {"host", required_argument, NULL, 'h'},
-                                        {"port", required_argument, NULL, 'p'},
-                                        {"timeout", required_argument, NULL, 't'},
-                                        {"max-body", required_argument, NULL, OPT_MAX_BODY},
-                                        {"log-format", required_argument, NULL, OPT_LOG_FORMAT},
-                                        {"no-access-log", no_argument, NULL, OPT_NO_ACCESS_LOG},
-                                        {"server-timing", no_argument, NULL, OPT_SERVER_TIMING},
-                                        MR_ENGINE_OPTIONS,
-                                        MR_CLI_HELP_OPTION,
-                                        {0}};
+static const struct option options[] = {
+    {"model-uri", required_argument, NULL, 'm'},
+    {"host", required_argument, NULL, 'h'},
+    {"port", required_argument, NULL, 'p'},
+    {"timeout", required_argument, NULL, 't'},
+    {"max-body", required_argument, NULL, OPT_MAX_BODY},
+    {"max-connections", required_argument, NULL, OPT_MAX_CONNECTIONS},
+    {"shutdown-timeout", required_argument, NULL, OPT_SHUTDOWN_TIMEOUT},
+    {"shutdown-delay", required_argument, NULL, OPT_SHUTDOWN_DELAY},
+    {"reuse-port", no_argument, NULL, OPT_REUSE_PORT},
+    {"log-format", required_argument, NULL, OPT_LOG_FORMAT},
+    {"no-access-log", no_argument, NULL, OPT_NO_ACCESS_LOG},
+    {"server-timing", no_argument, NULL, OPT_SERVER_TIMING},
+    MR_ENGINE_OPTIONS,
+    MR_CLI_HELP_OPTION,
+    {0}};
 
 static bool set_option(void *to, int option, char *value, const char **expected) {
     struct config *config = to;
@@ -99,6 +129,16 @@ static bool set_option(void *to, int option, char *value, const char **expected)
     case OPT_MAX_BODY:
         *expected = "a size such as 512K, 100M or 2G";
         return mr_cli_parse_bytes(value, &config->max_body_bytes);
+    case OPT_MAX_CONNECTIONS:
+        *expected = "a number from 1 to 1000000";
+        return mr_cli_parse_uint(value, 1, 1000000, &config->max_connections);
+    case OPT_SHUTDOWN_TIMEOUT:
+        *expected = "a number of seconds from 1 to 86400";
+        return mr_cli_parse_uint(value, 1, 86400, &config->shutdown_timeout_s);
+    case OPT_SHUTDOWN_DELAY:
+        *expected = "a number of seconds from 0 to 3600";
+        return mr_cli_parse_uint(value, 0, 3600, &config->shutdown_delay_s);
+    case OPT_REUSE_PORT: config->shares_port = true; return true;
     case OPT_LOG_FORMAT:
         *expected = "text or json";
         config->log_format = strcmp(value, "json") == 0 ? MR_LOG_JSON : MR_LOG_TEXT;
@@ -148,43 +188,12 @@ static double ms_since(const struct timespec *start) {
            (double)(now.tv_nsec - start->tv_nsec) * 1e-6;
 }
 
-static sigset_t watched_signals(void) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    return set;
-}
-
-static void end_at_once(int signal_number) {
-    _exit(128 + signal_number);
-}
-
-/* From now on a signal ends the process at once; by a handler, since as PID 1 the default action
- * would be to ignore it. */
-static void take_next_signal_literally(void) {
-    struct sigaction action = {.sa_handler = end_at_once};
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-    sigset_t set = watched_signals();
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-}
-
-/* Blocks SIGTERM and SIGINT, also in all threads to come: they are read from the descriptor that is
- * returned, -1 when there is none. And SIGCHLD: a Python engine reads it from one of its own. */
-static int watch_signals(void) {
-    sigset_t set = watched_signals(), blocked = set;
-    sigaddset(&blocked, SIGCHLD);
-    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
-    signal(SIGPIPE, SIG_IGN); /* a log that nobody reads must not end the server */
-    return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
-/* Waits until the server is to end: for a signal, or for a model that cannot be loaded.
+/* Waits until the server is to end: for a signal, or for a model that cannot be loaded; or only
+ * until the model is loaded.
  * signal_number  0: none came */
-static mr_status wait_for_end(int signals, struct mr_loading *loading, const struct timespec *start,
-                              _Atomic double *load_seconds, int *signal_number,
-                              struct mr_error *err) {
+static mr_status wait_for(bool is_until_loaded, int signals, struct mr_loading *loading,
+                          const struct timespec *start, _Atomic double *load_seconds,
+                          int *signal_number, struct mr_error *err) {
     struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
                            {.fd = loading->fd, .events = POLLIN}};
     *signal_number = 0;
@@ -194,6 +203,7 @@ static mr_status wait_for_end(int signals, struct mr_loading *loading, const str
             MR_TRY(mr_loading_wait(loading, err));
             *load_seconds = ms_since(start) * 1e-3;
             mr_log_info("the model is loaded (ready after %.1f ms)", *load_seconds * 1e3);
+            if (is_until_loaded) return MR_OK;
         }
         struct signalfd_siginfo info;
         if (fds[0].revents && read(signals, &info, sizeof(info)) == sizeof(info)) {
@@ -209,11 +219,16 @@ static mr_status wait_for_end(int signals, struct mr_loading *loading, const str
 /* Each connection is a descriptor, a large request to Python a second one, each of its workers
  * three; and shells still give 1024. Where the hard limit is lower than wanted, the acceptor waits
  * for connections to close. */
-static void raise_descriptor_limit(void) {
+static void raise_descriptor_limit(unsigned long max_connections) {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= MAX_DESCRIPTORS) return;
-    limit.rlim_cur = limit.rlim_max < MAX_DESCRIPTORS ? limit.rlim_max : MAX_DESCRIPTORS;
+    rlim_t wanted = 2 * max_connections + 4096;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
     setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur <= max_connections) {
+        mr_log_info("no more than %llu files may be open (ulimit -n): connections over that wait",
+                    (unsigned long long)limit.rlim_cur);
+    }
 }
 
 /* glibc learns to keep large blocks after the first one is freed; a server would never again give
@@ -232,6 +247,9 @@ static mr_status start_http(const struct config *config, struct mr_endpoints *en
     const struct mr_http_options http = {
         .host = config->host,
         .port = (uint16_t)config->port,
+        .shares_port = config->shares_port,
+        .listeners = config->activation.fds,
+        .n_listeners = config->activation.n,
         .n_threads = n_threads,
         .max_body_bytes = config->max_body_bytes,
         .max_header_bytes = 16 * 1024,
@@ -242,7 +260,7 @@ static mr_status start_http(const struct config *config, struct mr_endpoints *en
         .max_bytes_per_body_byte = 20,
         .read_timeout_ms = timeout_ms,
         .idle_timeout_ms = 120 * 1000,
-        .max_connections = MAX_CONNECTIONS,
+        .max_connections = (unsigned)config->max_connections,
         .server_header = "mlrace/" MR_VERSION,
         .routes = routes,
         .n_routes = n_routes,
@@ -254,14 +272,47 @@ static mr_status start_http(const struct config *config, struct mr_endpoints *en
 
 static void log_start(const struct config *config, const struct mr_model *model,
                       const struct mr_http_server *server, const struct timespec *start) {
+    const char *host = config->activation.n ? config->activation.host : config->host;
     const struct mr_engine *engine = &model->engine;
     bool is_native = mr_engine_is_native(engine);
     mr_log_info("model %s, engine %s: %s", model->path, engine->ops->name, engine->reason);
     if (!is_native && engine->refusals[0]) mr_log_info("not C: %s", engine->refusals);
-    bool is_ipv6 = strchr(config->host, ':') != NULL;
-    mr_log_info("listening on http://%s%s%s:%u (%s %.1f ms)", is_ipv6 ? "[" : "", config->host,
+    bool is_ipv6 = strchr(host, ':') != NULL;
+    bool is_ready = mr_engine_state_of(engine) == MR_ENGINE_READY;
+    mr_log_info("listening on http://%s%s%s:%u (%s %.1f ms)", is_ipv6 ? "[" : "", host,
                 is_ipv6 ? "]" : "", mr_http_port(server),
-                is_native ? "ready in" : "loading the model since", ms_since(start));
+                is_ready ? "ready in" : "loading the model since", ms_since(start));
+}
+
+/* Load balancers send requests for a while after they were told not to; kube-apiserver's
+ * --shutdown-delay-duration is the same. */
+static void wait_for_balancers(struct mr_http_server *server, unsigned long delay_s) {
+    if (delay_s == 0) return;
+    mr_log_info("not ready any more, serving for %lu s", delay_s);
+    mr_http_announce_stop(server);
+    struct timespec left = {.tv_sec = (time_t)delay_s};
+    while (nanosleep(&left, &left) != 0 && errno == EINTR) continue;
+}
+
+/* signal_number: 0, loading the model failed. */
+static void stop_http(const struct config *config, struct mr_endpoints *endpoints,
+                      struct mr_http_server *server, int signal_number) {
+    mr_engine_state state = mr_engine_state_of(&endpoints->model->engine);
+    /* What waits for a model that is not there would wait in vain. */
+    bool is_loaded = state == MR_ENGINE_READY || state == MR_ENGINE_DOWN;
+    atomic_store(&endpoints->is_stopping, true);
+    mr_signals_take_next_literally();
+    if (signal_number) {
+        mr_log_info("%s: %s", strsignal(signal_number),
+                    is_loaded ? "finishing requests under way" : "stopping");
+    }
+    /* SIGINT comes from a keyboard: nobody else has to notice. */
+    bool is_patient = is_loaded && signal_number == SIGTERM;
+    if (is_patient) wait_for_balancers(server, config->shutdown_delay_s);
+    unsigned long timeout_s = config->shutdown_timeout_s ? config->shutdown_timeout_s
+                                                         : config->timeout_s;
+    mr_http_stop(server, is_loaded ? (unsigned)timeout_s * 1000 : 0,
+                 is_patient ? SHUTDOWN_IDLE_MS : 0);
 }
 
 /* Threads that decode and encode and, with a native engine, evaluate. */
@@ -277,19 +328,21 @@ static mr_status serve_until_end(const struct config *config, struct mr_endpoint
                                  const struct timespec *start, struct mr_error *err) {
     const struct mr_model *model = endpoints->model;
     struct mr_http_server *server;
+    int signal_number = 0;
+    /* A server that shares its port would get requests that the other one can answer already. */
+    bool is_to_wait = config->shares_port && !mr_engine_is_native(&model->engine);
+    if (is_to_wait)
+        MR_TRY(
+            wait_for(true, signals, loading, start, endpoints->load_seconds, &signal_number, err));
+    if (signal_number) {
+        mr_signals_take_next_literally();
+        return MR_OK;
+    }
     MR_TRY(start_http(config, endpoints, count_threads(config, model), &server, err));
     log_start(config, model, server, start);
-    int signal_number;
-    mr_status status = wait_for_end(signals, loading, start, endpoints->load_seconds,
-                                    &signal_number, err);
-    take_next_signal_literally();
-    bool is_ready = mr_engine_state_of(&model->engine) == MR_ENGINE_READY;
-    if (signal_number) {
-        mr_log_info("%s: %s", strsignal(signal_number),
-                    is_ready ? "finishing requests under way" : "stopping");
-    }
-    /* What waits for a model that is not there would wait in vain. */
-    mr_http_stop(server, is_ready ? (unsigned)config->timeout_s * 1000 : 0, 0);
+    mr_status status = wait_for(false, signals, loading, start, endpoints->load_seconds,
+                                &signal_number, err);
+    stop_http(config, endpoints, server, signal_number);
     return status;
 }
 
@@ -338,11 +391,12 @@ static int serve(struct config *config) {
     struct mr_error err = {0};
     struct mr_loading loading;
     mr_log_set_format(config->log_format);
-    raise_descriptor_limit();
+    raise_descriptor_limit(config->max_connections);
     give_back_large_blocks();
-    int signals = watch_signals();
+    int signals = mr_signals_watch();
     mr_status status = signals >= 0 ? MR_OK
                                     : mr_fail(&err, MR_E_IO, "signalfd: %s", strerror(errno));
+    if (status == MR_OK) status = mr_activation_read(&config->activation, &err);
     if (status == MR_OK) {
         status = mr_loading_init(&loading, &config->engine.options.python, &err);
     }
@@ -360,6 +414,7 @@ int mr_cli_serve(int argc, char **argv) {
     struct config config = {.host = "127.0.0.1",
                             .port = 5000,
                             .timeout_s = 60,
+                            .max_connections = 10000,
                             .max_body_bytes = (size_t)256 << 20,
                             .log_format = isatty(STDERR_FILENO) ? MR_LOG_TEXT : MR_LOG_JSON,
                             .has_access_log = true};

@@ -103,9 +103,10 @@ struct mr_call {
 };
 
 typedef enum mr_engine_state {
-    MR_ENGINE_LOADING, /* not yet, or not at the moment: nobody lives who could answer */
-    MR_ENGINE_READY,
-    MR_ENGINE_FAILED /* loading failed, for good */
+    MR_ENGINE_LOADING, /* for the first time */
+    MR_ENGINE_READY,   /* loaded and warm */
+    MR_ENGINE_DOWN,    /* it was ready, but nobody lives at the moment who could answer */
+    MR_ENGINE_FAILED   /* loading failed, for good */
 } mr_engine_state;
 
 /* Upper bounds of the sizes that are counted: 1, 2, 4, ... rows. */

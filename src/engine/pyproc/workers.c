@@ -34,7 +34,7 @@ static void add_peer(struct mr_pool *pool, struct mr_peer *peer) {
 
 /* Under the lock. */
 static void update_state(struct mr_pool *pool) {
-    mr_engine_state state = MR_ENGINE_LOADING;
+    mr_engine_state state = pool->is_told ? MR_ENGINE_DOWN : MR_ENGINE_LOADING;
     for (unsigned i = 0; i < pool->options.n_workers; i++) {
         if (pool->lanes[i].socket >= 0) state = MR_ENGINE_READY;
     }
