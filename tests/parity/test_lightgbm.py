@@ -571,6 +571,32 @@ def odd_inputs():
     yield "dict", {"a": x[:, 0], "b": x[:, 1], "c": x[:, 2]}
 
 
+def test_unused_features(predictor):
+    """What is no number is refused in features that no tree asks for, too."""
+    rng = np.random.default_rng(0)
+    text = model_text([tree_text(rng, "bushy", 9, 1, [0.5, 1.5], some_leaf, 0, False)], 3)
+    for is_wrapped in False, True:
+        model, _ = load_text(predictor, text)
+        if is_wrapped:
+            model = load_wrapper(predictor, rewrapped(text), "pickle")
+        for cell in "x", "1.5", "", 2.5, None, [1]:
+            objects = np.array([[1.0, 2, 3]], dtype=object)
+            objects[0, 1] = cell
+            assert_same(predictor, model, objects)
+        for cell in "x", "1.5", "nan", "1_0", " 7 ":
+            assert_same(predictor, model, np.array([["1", cell, "3"]]))
+            assert_same(predictor, model, np.array([["1", cell, "3"]]).astype(bytes))
+
+
+def rewrapped(text):
+    """A regressor around a booster of that text, with 3 features."""
+    x, y = make_data()
+    model = lgb.LGBMRegressor(**QUIET, n_estimators=1).fit(x[:, :3], y)
+    booster = model.__dict__["_Booster"]
+    booster.__setstate__({**booster.__getstate__(), "_handle": text})
+    return model
+
+
 def steep_model():
     """A booster whose answers tell values apart that differ in the last bits."""
     x = np.array([[2**40, 16777216, 2.0**60], [2**40 + 2, 16777217, 2.0**60 + 2**37], [0.1, 1, 2]])
@@ -596,9 +622,8 @@ def test_inputs_of_wrappers(predictor, wrapper, has_names, x):
     features = pd.DataFrame(features[:, :3], columns=list("abc"))
     model = wrapper(**QUIET, n_estimators=5)
     model.fit(features if has_names else features.to_numpy(), y > 1)
-    state = model.__dict__["_Booster"].__getstate__()
-    if wrapper is lgb.LGBMRegressor:
-        model.__dict__["_Booster"].__setstate__({**state, "_handle": steep_model()})
+    if wrapper is lgb.LGBMRegressor and not has_names:
+        model = rewrapped(steep_model())
     assert_same(predictor, load_wrapper(predictor, model, "pickle"), x)
 
 

@@ -73,22 +73,6 @@ static mr_status init_tensor(const struct mr_lgb_model *model, const struct mr_t
     return check_width(model, tensor->shape[1], err);
 }
 
-mr_status mr_lgb_input_init(const struct mr_lgb_model *model, const struct mr_input *input,
-                            struct mr_lgb_input *out, struct mr_error *err) {
-    switch (input->kind) {
-    case MR_INPUT_TABLE: return init_table(model, &input->table, out, err);
-    case MR_INPUT_TENSOR: return init_tensor(model, &input->tensors[0], out, err);
-    case MR_INPUT_TENSORS:
-        return mr_fail(err, MR_E_BAD_REQUEST,
-                       "%s expects a table or one array, received %zu named arrays",
-                       model->class_name, input->n_tensors);
-    default:
-        return mr_fail(err, MR_E_BAD_REQUEST,
-                       "%s expects a table or an array of numbers, received %s", model->class_name,
-                       input->raw_reason ? input->raw_reason : "something else");
-    }
-}
-
 /* Values ------------------------------------------------------------------------------------ */
 
 #define CONVERT(type, wanted)                                                                      \
@@ -168,4 +152,34 @@ mr_status mr_lgb_input_read(const struct mr_lgb_input *input, uint32_t feature, 
         if (fabs(out[i]) <= (double)ZERO_THRESHOLD) out[i] = 0;
     }
     return MR_OK;
+}
+
+/* Objects and texts that are no numbers make LightGBM raise in features that no tree asks for, too.
+ */
+static mr_status check_cells(const struct mr_lgb_input *input, struct mr_error *err) {
+    const struct mr_tensor *tensor = input->tensor;
+    for (int64_t i = 0; !is_number(tensor->dtype) && i < tensor->n_values; i++) {
+        double value;
+        if (mr_cell_of_array(tensor->dtype, tensor->values, i, &value)) continue;
+        return fail_cell((uint32_t)(i % input->n_cols), i / input->n_cols, err);
+    }
+    return MR_OK;
+}
+
+mr_status mr_lgb_input_init(const struct mr_lgb_model *model, const struct mr_input *input,
+                            struct mr_lgb_input *out, struct mr_error *err) {
+    switch (input->kind) {
+    case MR_INPUT_TABLE: return init_table(model, &input->table, out, err);
+    case MR_INPUT_TENSOR:
+        MR_TRY(init_tensor(model, &input->tensors[0], out, err));
+        return check_cells(out, err);
+    case MR_INPUT_TENSORS:
+        return mr_fail(err, MR_E_BAD_REQUEST,
+                       "%s expects a table or one array, received %zu named arrays",
+                       model->class_name, input->n_tensors);
+    default:
+        return mr_fail(err, MR_E_BAD_REQUEST,
+                       "%s expects a table or an array of numbers, received %s", model->class_name,
+                       input->raw_reason ? input->raw_reason : "something else");
+    }
 }
