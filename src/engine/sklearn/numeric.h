@@ -1,8 +1,8 @@
 /* Functions of numpy and scipy that scikit-learn's estimators apply to scores, with numpy's order
  * of additions.
  *
- * exp and log are the C library's. numpy has its own for some processors, which differ by at most
- * one unit in the last place; its answers depend on the machine in the same way.
+ * exp and log are the C library's, as numpy's are, but for processors with AVX-512, where numpy has
+ * its own that differ by at most one unit in the last place.
  * Scores of a block of rows: class k of row r at scores[k * stride + r]. */
 #ifndef MR_ENGINE_SKLEARN_NUMERIC_H
 #define MR_ENGINE_SKLEARN_NUMERIC_H
