@@ -134,6 +134,11 @@ static bool is_swept(const struct mr_tree_forest *forest, size_t stride) {
     return stride == 1 ? forest->sweep.rows != NULL : forest->sweep.trees != NULL;
 }
 
+/* Whether ranking takes less than sweeping: it has no need of blocks that are full. */
+static bool is_sweep_most(const struct mr_tree_forest *forest) {
+    return forest->shape.n_splits / 16 >= forest->shape.n_columns;
+}
+
 mr_status mr_tree_scratch_new(const struct mr_tree_forest *forest, size_t n_rows,
                               struct mr_arena *arena, struct mr_tree_scratch *out,
                               struct mr_error *err) {
@@ -154,7 +159,11 @@ mr_status mr_tree_scratch_new(const struct mr_tree_forest *forest, size_t n_rows
     out->ranks = mr_arena_alloc(arena, n_bytes > n_read ? n_bytes : n_read);
     if (!out->x || !out->sums || !out->ranks) return mr_arena_fail(arena, err);
     memset(out->ranks, 0, sizeof(uint16_t)); /* trees without splits compare it, too */
-    return MR_OK;
+    out->row = NULL;
+    if (stride == 1 || !forest->sweep.rows || !is_sweep_most(forest)) return MR_OK;
+    out->row = mr_arena_alloc(arena, sizeof(*out->row));
+    return out->row ? mr_tree_scratch_new(forest, 1, arena, out->row, err)
+                    : mr_arena_fail(arena, err);
 }
 
 /* Sums begin with the base. */
@@ -172,9 +181,44 @@ static void start_sums(const struct mr_tree_forest *forest, struct mr_tree_scrat
     }
 }
 
+/* A sweep of a block takes as long for a few rows as for all, and longer than each on its own. */
+#define FEW_ROWS 16
+
+/* n floats or doubles, those of each array so far apart. */
+static void copy_items(bool is_double, size_t n, void *to, size_t to_stride, const void *from,
+                       size_t from_stride) {
+    for (size_t i = 0; i < n; i++) {
+        if (is_double) {
+            ((double *)to)[i * to_stride] = ((const double *)from)[i * from_stride];
+        } else {
+            ((float *)to)[i * to_stride] = ((const float *)from)[i * from_stride];
+        }
+    }
+}
+
+static void sum_few_rows(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
+                         size_t n_rows, size_t first, size_t end) {
+    const struct mr_tree_shape *shape = &forest->shape;
+    bool is_double = shape->has_double_inputs, has_double_sums = shape->has_double_sums;
+    size_t stride = scratch->stride;
+    const char *x = scratch->x;
+    char *sums = scratch->sums;
+    for (size_t r = 0; r < n_rows; r++) {
+        copy_items(is_double, shape->n_columns, scratch->row->x, 1, x, stride);
+        mr_tree_forest_sum_range(forest, scratch->row, 1, first, end);
+        copy_items(has_double_sums, shape->n_outputs, sums, stride, scratch->row->sums, 1);
+        x += is_double ? sizeof(double) : sizeof(float);
+        sums += has_double_sums ? sizeof(double) : sizeof(float);
+    }
+}
+
 void mr_tree_forest_sum_range(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
                               size_t n_rows, size_t first, size_t end) {
     const struct mr_tree_kernel *kernel = forest->kernel;
+    if (scratch->row && n_rows <= FEW_ROWS) {
+        sum_few_rows(forest, scratch, n_rows, first, end);
+        return;
+    }
     start_sums(forest, scratch, n_rows);
     if (!is_swept(forest, scratch->stride)) {
         kernel->rank_wide(forest, scratch, n_rows, scratch->ranks);

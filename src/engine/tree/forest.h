@@ -26,9 +26,11 @@ struct mr_tree_shape {
 /* Room for evaluating blocks of rows, one after the other. */
 struct mr_tree_scratch {
     size_t stride; /* MR_TREE_BLOCK_ROWS, or 1 when it was made for single rows */
-    void *x;     /* float or double: column i of row r at x[i * stride + r]; the caller fills it */
-    void *sums;  /* float or double: output k of row r at sums[k * stride + r] */
-    void *ranks; /* private */
+    void *x;    /* float or double: column i of row r at x[i * stride + r]; the caller fills it */
+    void *sums; /* float or double: output k of row r at sums[k * stride + r] */
+    /* Private. */
+    void *ranks;
+    struct mr_tree_scratch *row; /* for a few rows one after the other, or NULL */
 };
 
 /* Validate an ensemble and pack it for this processor, or for the kernel that the environment
