@@ -34,13 +34,18 @@ class JsonText(str):
 
 
 def encode(prediction, is_bare, is_nan_literal):
-    """The parts of a RESULT's payload.
+    """The parts of a RESULT's payload: bytes-like objects.
 
     is_bare         the prediction is the whole answer, not to be wrapped in {"predictions": ...}
     is_nan_literal  JSON text has NaN and infinities as MLflow writes them; else null
     raises          NotJson
     """
-    flags = wire.IS_BARE if is_bare else 0
+    arrays = encode_arrays(prediction, wire.IS_BARE if is_bare else 0)
+    return arrays or (wire.write_json(to_json(prediction, is_nan_literal), is_bare),)
+
+
+def encode_arrays(prediction, flags):
+    """The parts of a RESULT's payload that holds arrays of numbers; None for other predictions."""
     if type(prediction) is np.ndarray:
         code = _DTYPE_CODES.get(prediction.dtype)
         if code is not None and prediction.ndim <= wire.MAX_DIMS:
@@ -50,7 +55,7 @@ def encode(prediction, is_bare, is_nan_literal):
         columns, arrays = _columns(prediction)
         if columns:
             return _arrays(wire.RESULT_RECORDS, flags, len(prediction), columns, arrays)
-    return (wire.write_json(to_json(prediction, is_nan_literal), is_bare),)
+    return None
 
 
 def to_json(prediction, is_nan_literal):

@@ -3,10 +3,13 @@
 import collections
 import json
 
-from . import answers, inputs, wire
+from . import answers, batches, inputs, wire
 
-# predict: of data and params. wants_stream: in chunks, and the model can.
-Call = collections.namedtuple("Call", "predict data params is_bare is_nan_literal wants_stream")
+# predict: of data and params. wants_stream: in chunks, and the model can. parts: of several calls
+# that are asked together, how many of the rows each has; else None.
+Call = collections.namedtuple(
+    "Call", "predict data params is_bare is_nan_literal wants_stream parts"
+)
 
 
 class Refused(Exception):
@@ -35,7 +38,8 @@ class Reader:
                 text = wire.read_text(payload, request)
                 params = json.loads(text) if text else None
                 predict = self._served.predict
-                return Call(predict, data, params, False, is_nan_literal, wants_stream)
+                parts = wire.read_parts(payload, request)
+                return Call(predict, data, params, False, is_nan_literal, wants_stream, parts)
             wire.read_items(payload, request)  # checks that there are none
             body = wire.read_text(payload, request)
         except MemoryError as error:
@@ -47,11 +51,13 @@ class Reader:
         except BaseException as error:
             raise Refused(answers.body_error(error)) from error
         predict = self._served.predict_parsed
-        return Call(predict, data, params, is_bare, is_nan_literal, wants_stream)
+        return Call(predict, data, params, is_bare, is_nan_literal, wants_stream, None)
 
 
 def encode(call, prediction):
     """The RESULT's payload for a prediction."""
+    if call.parts:
+        return batches.encode(prediction, call.parts, call.is_nan_literal)
     try:
         return answers.encode(prediction, call.is_bare, call.is_nan_literal)
     except BaseException as error:

@@ -40,6 +40,7 @@ def prepare(channel, folder, started):
         "reason": why_not or "the model holds no threads, files or sockets",
         "is_async": served.is_async,
         "is_stream": served.is_stream,
+        "is_rowwise": served.is_rowwise,
         "load_ms": load_ms,
         "warm_up": warm_up,
     }

@@ -5,7 +5,7 @@ import collections
 import time
 import traceback
 
-from . import answers, calls, process, wire
+from . import answers, batches, calls, process, wire
 
 # After a call that took longer, what has come meanwhile is looked through: a call that waits may
 # have been cancelled.
@@ -87,7 +87,8 @@ class Loop:
                 prediction = asyncio.run(_await(prediction))
         except BaseException as error:
             process.end_if_forked(error)
-            return answers.model_error(error)
+            # Of calls that are asked together, one that is wrong is to fail alone.
+            return batches.alone() if call.parts else answers.model_error(error)
         process.end_if_forked()
         return calls.encode(call, prediction)
 

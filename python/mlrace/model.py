@@ -15,7 +15,7 @@ from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.pyfunc import scoring_server
 from mlflow.utils.file_utils import path_to_local_file_uri
 
-from . import direct, wire
+from . import direct, rowwise, wire
 
 try:
     from mlflow.tracing.provider import trace_disabled
@@ -31,6 +31,7 @@ class Served:
     predict(data, params)  its answer to data that keeps to its signature; an awaitable where the
                            model's predict is a coroutine function (is_async)
     is_stream              it can answer in chunks
+    is_rowwise             it is known to answer each row exactly as if it were alone
     new_context()          the context manager to have around what is awaited or iterated
     """
 
@@ -38,6 +39,7 @@ class Served:
         self._model, self._folder = model, folder
         self.is_async = any(map(_is_coroutine_function, _predict_functions(model)))
         self.is_stream = getattr(model, "_predict_stream_fn", None) is not None
+        self.is_rowwise = rowwise.is_known(model)
         self.new_context = direct.find_context(model)
         self._schema = model.metadata.get_input_schema()
         self._takes_params = "params" in inspect.signature(model.predict).parameters

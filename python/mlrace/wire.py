@@ -23,12 +23,12 @@ IN_MEMFD = 1  # flag of a header
 
 # Kinds of a request, its flags, and formats of a raw body.
 TABLE, TENSOR, TENSORS, RAW = range(4)
-WANTS_STREAM, NAN_LITERAL, HAS_LABELS = 1, 2, 4
+WANTS_STREAM, NAN_LITERAL, HAS_LABELS, HAS_PARTS = 1, 2, 4, 8
 JSON, CSV, PARQUET = range(3)
 
-# Kinds of a result, and its flag.
-RESULT_TENSOR, RESULT_RECORDS, RESULT_JSON, RESULT_ERROR = range(4)
-IS_BARE = 1
+# Kinds of a result, and its flags.
+RESULT_TENSOR, RESULT_RECORDS, RESULT_JSON, RESULT_ERROR, RESULT_TEXTS, RESULT_ALONE = range(6)
+IS_BARE, IS_FINAL = 1, 2
 
 # Kinds of a name, dtypes, and flags of an item.
 NO_NAME, TEXT_NAME, INTEGER_NAME = range(3)
@@ -98,7 +98,7 @@ def read_request(payload):
         raise WireError(f"a request of {size} bytes, expected at least {_REQUEST_BYTES}")
     fields = _REQUEST.unpack_from(payload)
     kind, flags, body_format, n_items, _, layout_size, text_offset, text_size = fields
-    if kind > RAW or flags > 7 or body_format > PARQUET:
+    if kind > RAW or flags > 15 or body_format > PARQUET:
         raise WireError(f"a request of kind {kind}, flags {flags}, format {body_format}")
     if not _REQUEST_BYTES + n_items * _ITEM_BYTES <= layout_size <= size:
         raise WireError(f"a layout of {layout_size} bytes with {n_items} items, of {size} in all")
@@ -114,6 +114,20 @@ def read_text(payload, request):
     """The params or the raw body: bytes."""
     with memoryview(payload) as view:
         return bytes(view[request.text_offset : request.text_offset + request.text_size])
+
+
+def read_parts(payload, request):
+    """How many rows each of the calls has that are asked together; None where there is one."""
+    if not request.flags & HAS_PARTS:
+        return None
+    start = -(-(request.text_offset + request.text_size) // 8) * 8
+    n, rest = divmod(len(payload) - start, 8)
+    if n < 2 or rest or request.kind == RAW or request.flags & (WANTS_STREAM | HAS_LABELS):
+        raise WireError(f"parts of {len(payload) - start} bytes, flags {request.flags}")
+    counts = struct.unpack_from(f"={n}q", payload, start)
+    if min(counts) < 1:
+        raise WireError(f"a part of {min(counts)} rows")
+    return counts
 
 
 def read_items(payload, request):
@@ -195,6 +209,24 @@ def _read_name(text, kind, i):
 def write_json(text, is_bare=False):
     """A result's payload that holds JSON text."""
     return _write_text(RESULT_JSON, IS_BARE if is_bare else 0, 0, text.encode("ascii"))
+
+
+def write_texts(texts):
+    """A result's payload that holds a JSON text for each of the calls that were asked together."""
+    texts = [text.encode("ascii") for text in texts]
+    sizes = struct.pack(f"={len(texts)}Q", *map(len, texts))
+    start = _RESULT.size + len(sizes)
+    size = sum(map(len, texts))
+    head = _RESULT.pack(RESULT_TEXTS, 0, 0, 0, len(texts), 0, start, size)
+    return b"".join((head, sizes, *texts))
+
+
+def write_alone(is_final):
+    """A result's payload: the calls cannot be answered together.
+
+    is_final  nor can any others of this model
+    """
+    return _RESULT.pack(RESULT_ALONE, IS_FINAL if is_final else 0, 0, 0, 0, 0, 0, 0)
 
 
 def write_error(error_code, http_status, message):

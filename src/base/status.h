@@ -26,6 +26,7 @@
     X(MR_E_UNSUPPORTED, 501, "NOT_IMPLEMENTED")                                                    \
     X(MR_E_NO_MEMORY, 503, "RESOURCE_EXHAUSTED")                                                   \
     X(MR_E_UNAVAILABLE, 503, "TEMPORARILY_UNAVAILABLE") /* no worker, or it died on this one */    \
+    X(MR_E_BUSY, 503, "TEMPORARILY_UNAVAILABLE")        /* too many wait already */                \
     X(MR_E_DEADLINE, 504, "DEADLINE_EXCEEDED")          /* no answer within --timeout */           \
     X(MR_E_HTTP_VERSION, 505, "NOT_IMPLEMENTED")
 

@@ -16,6 +16,30 @@
 #include "schema/signature.h"
 #include "schema/table.h"
 
+/* Which calls are sent to a worker together. */
+typedef enum mr_batch_choice {
+    MR_BATCH_NEVER,
+    MR_BATCH_KNOWN, /* of models known to answer each row exactly as if it were alone */
+    MR_BATCH_ALWAYS /* the operator says that the model does */
+} mr_batch_choice;
+
+/* What happens to calls while all workers are busy. A 0 of a limit: none. */
+struct mr_queue_options {
+    mr_batch_choice batch;
+    unsigned max_batch_rows; /* a call with more goes alone, and leaves a worker to smaller ones;
+                                0: MR_MAX_BATCH_ROWS */
+    size_t max_batch_bytes;  /* the same, as they are sent; 0: MR_MAX_BATCH_BYTES */
+    unsigned max_batch_delay_us; /* a worker that is free waits so long, from the first call on,
+                                    for as many calls as were last answered together */
+    size_t max_calls;            /* that wait; beyond a limit a call is refused, MR_E_BUSY, but for
+                                    the only one */
+    uint64_t max_rows;           /* the sum of theirs; of a raw body 1 */
+    size_t max_bytes;            /* the same, as they are sent */
+};
+
+#define MR_MAX_BATCH_ROWS 1024
+#define MR_MAX_BATCH_BYTES ((size_t)1 << 20)
+
 /* How the Python engine runs its workers. Strings are borrowed and must outlive the engine. */
 struct mr_python_options {
     const char *problem;      /* NULL, or why there is no Python: the next two are not given */
@@ -33,6 +57,7 @@ struct mr_python_options {
     unsigned n_workers;  /* worker processes; 0: the CPU limit */
     unsigned timeout_ms; /* from the time a call is asked for its answer, or the first part of a
                             streamed one, and again for the next part; 0: none */
+    struct mr_queue_options queue;
     bool is_nan_literal; /* JSON that Python writes has NaN and infinities bare; else null */
     bool is_waiting;     /* calls asked while the model is loading wait for it, else they fail */
     /* Told once when loading has ended, on a thread of the engine: err is NULL when ready. May be
@@ -83,7 +108,9 @@ struct mr_call {
     /* Set by the caller. */
     const struct mr_input *input; /* enforced, or MR_INPUT_RAW */
     struct mr_arena *arena;
-    bool wants_stream; /* answer in chunks if the model can */
+    bool wants_stream;    /* answer in chunks if the model can */
+    uint64_t deadline_ns; /* of CLOCK_MONOTONIC: the client waits no longer for the answer, or its
+                             first part; 0: not said */
     /* Both on any thread, none after mr_engine_cancel returned true. chunk: a part of a streamed
      * answer, as JSON text of one line that is valid until it returns; false when it cannot be
      * taken, which ends the call by `done` with MR_E_NO_MEMORY. It may pause or cancel the call.

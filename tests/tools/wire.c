@@ -29,9 +29,10 @@ static mr_status write_request(yyjson_val *line, struct mr_arena *arena, struct 
     const struct mr_wire_request_options options = {
         .wants_stream = yyjson_get_bool(yyjson_obj_get(line, "wants_stream")),
         .is_nan_literal = yyjson_get_bool(yyjson_obj_get(line, "is_nan_literal"))};
+    const struct mr_input *const inputs = &decoded.input;
     struct mr_wire_request *plan;
     size_t size;
-    MR_TRY(mr_wire_plan_request(&decoded.input, &options, arena, &plan, &size, err));
+    MR_TRY(mr_wire_plan_request(&inputs, 1, &options, arena, &plan, &size, err));
     void *payload = mr_arena_alloc(arena, size);
     if (!payload) return mr_arena_fail(arena, err);
     mr_wire_write_request(plan, payload);

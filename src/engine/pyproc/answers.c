@@ -1,6 +1,8 @@
 /* What workers say about calls. */
 #include <stdlib.h>
 
+#include "base/log.h"
+#include "engine/pyproc/calls_int.h"
 #include "engine/pyproc/pool_int.h"
 
 static mr_status out_of_turn(const struct mr_wire_header *header, struct mr_error *err) {
@@ -29,12 +31,9 @@ static mr_status read_result(const struct mr_message *message, const struct mr_t
 
 /* The slot is freed when the result is found good: nothing more goes to a worker that sends others.
  */
-static mr_status on_result(struct mr_pool *pool, struct mr_lane *lane,
-                           const struct mr_message *message, struct mr_error *err) {
-    pthread_mutex_lock(&pool->lock);
-    struct mr_slot *slot = mr_calls_heard(lane, message->header.id, mr_pool_now_us());
-    struct mr_ticket *ticket = slot ? mr_calls_take(slot) : NULL;
-    pthread_mutex_unlock(&pool->lock);
+static mr_status on_own_result(struct mr_pool *pool, struct mr_lane *lane,
+                               const struct mr_message *message, struct mr_slot *slot,
+                               struct mr_ticket *ticket, struct mr_error *err) {
     mr_status status = ticket ? read_result(message, ticket) : MR_OK;
     if (status == MR_E_FORMAT) {
         *err = ticket->call->err;
@@ -43,9 +42,79 @@ static mr_status on_result(struct mr_pool *pool, struct mr_lane *lane,
                          "the worker process was ended, since it answered with %s", err->message));
         return status;
     }
-    if (slot) free_slot(pool, lane, slot);
+    free_slot(pool, lane, slot);
     if (ticket) end_call(ticket->call, status);
     return MR_OK;
+}
+
+/* What came of calls that were asked together. */
+struct parts {
+    struct mr_ticket *answered, *again, *last_answered, *last_again;
+    bool is_final; /* this model's calls are never to be asked together again */
+};
+
+/* Give each call its part of the answer.
+ * returns  MR_OK; MR_E_FORMAT: the worker is not to be trusted. Calls that it has not answered well
+ *          are in `again` */
+static mr_status read_parts(const struct mr_message *message, const struct mr_slot *slot,
+                            struct mr_ticket *tickets, struct parts *out, struct mr_error *err) {
+    mr_status worst = MR_OK;
+    for (struct mr_ticket *ticket = tickets, *next; ticket; ticket = next) {
+        next = ticket->next;
+        struct mr_call *call = ticket->call;
+        const struct mr_wire_part part = {.i = ticket->i_part,
+                                          .n_parts = slot->n_parts,
+                                          .first_row = ticket->first_row,
+                                          .n_rows = (int64_t)ticket->n_rows,
+                                          .n_all_rows = slot->n_rows};
+        call->status = mr_wire_read_part(message->payload, message->header.payload_size, &part,
+                                         call->arena, &call->output, &out->is_final, &call->err);
+        bool is_again = call->status == MR_E_UNAVAILABLE || call->status == MR_E_FORMAT;
+        if (call->status == MR_E_FORMAT) {
+            worst = MR_E_FORMAT;
+            *err = call->err;
+        }
+        if (is_again) {
+            mr_ticket_link(&out->again, &out->last_again, ticket);
+        } else {
+            mr_ticket_link(&out->answered, &out->last_answered, ticket);
+        }
+    }
+    return worst;
+}
+
+/* A result for several calls. Where it is none for each of them, they are asked again, alone. */
+static mr_status on_shared_result(struct mr_pool *pool, struct mr_lane *lane,
+                                  const struct mr_message *message, struct mr_slot *slot,
+                                  struct mr_ticket *tickets, struct mr_error *err) {
+    struct parts parts = {0};
+    mr_status status = read_parts(message, slot, tickets, &parts, err);
+    bool is_news = parts.is_final && atomic_exchange(&pool->calls.may_batch, false);
+    if (is_news) {
+        mr_log_error("the model does not answer row by row: its requests are no longer sent to it "
+                     "together");
+    }
+    pthread_mutex_lock(&pool->lock);
+    mr_calls_again(&pool->calls, parts.again);
+    if (status == MR_OK) mr_calls_free_slot(&pool->calls, lane, slot, mr_pool_now_us());
+    pthread_mutex_unlock(&pool->lock);
+    while (parts.answered) {
+        struct mr_call *call = parts.answered->call;
+        parts.answered = parts.answered->next;
+        call->done(call);
+    }
+    return status;
+}
+
+static mr_status on_result(struct mr_pool *pool, struct mr_lane *lane,
+                           const struct mr_message *message, struct mr_error *err) {
+    pthread_mutex_lock(&pool->lock);
+    struct mr_slot *slot = mr_calls_heard(lane, message->header.id, mr_pool_now_us());
+    struct mr_ticket *tickets = slot ? mr_calls_take(slot) : NULL;
+    pthread_mutex_unlock(&pool->lock);
+    if (!slot) return MR_OK;
+    return slot->n_parts > 1 ? on_shared_result(pool, lane, message, slot, tickets, err)
+                             : on_own_result(pool, lane, message, slot, tickets, err);
 }
 
 static mr_status on_end(struct mr_pool *pool, struct mr_lane *lane,

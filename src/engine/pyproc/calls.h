@@ -1,15 +1,20 @@
 /* Calls on their way: the queue of those that wait, and what each worker has under way.
  *
  * Knows sockets and the time, not processes. A lane is the place of a worker; it is closed while
- * the worker's process is missing. Calls leave the queue in the order they came. A worker gets one
- * call, and where calls are short a second one ahead, so that it need not wait for us in between;
- * an asynchronous one gets many. A call that is cancelled, or too late, ends for its caller at once
- * but keeps its slot until the worker has ended it too, since only then it is free.
+ * the worker's process is missing. Calls leave the queue in the order they came, but those that go
+ * together (batch.h) at once, and a large one not when it would take the last worker that has none.
+ * A worker gets one call or one batch; where no batches are made and calls are short a second one
+ * ahead, so that it need not wait for us in between; an asynchronous one gets many. The calls of a
+ * batch that cannot be answered together, or whose worker ended, are sent again, each alone. A call
+ * that is cancelled, or too late, ends for its caller at once but keeps its slot until the worker
+ * has ended it too, since only then it is free.
  *
  * Not thread-safe: the owner holds one lock around all of it, but for mr_calls_prepare and
  * mr_ended_tell. Times are microseconds of a clock that never goes back, given by the caller. */
 #ifndef MR_ENGINE_PYPROC_CALLS_H
 #define MR_ENGINE_PYPROC_CALLS_H
+
+#include <stdatomic.h>
 
 #include "engine/engine.h"
 #include "engine/pyproc/channel.h"
@@ -31,23 +36,36 @@ typedef enum mr_ticket_place {
 struct mr_ticket {
     struct mr_call *call;
     mr_ticket_place place;
-    struct mr_ticket *next, *previous; /* in the queue; `next` also in a list of ended ones */
-    struct mr_lane *lane;              /* MR_TICKET_SENT */
-    uint64_t id;
+    struct mr_ticket *next,
+        *previous;        /* in the queue or a slot; `next` also in a list of ended ones
+                           */
+    struct mr_lane *lane; /* MR_TICKET_SENT; so are the next three */
+    uint64_t id;          /* of the slot */
+    size_t i_part;        /* of the calls that were sent together */
+    int64_t first_row;    /* among the rows of all of them */
     int64_t asked_us, sent_us;
-    uint64_t n_rows; /* 1 where they are not decoded */
+    int64_t deadline_us; /* MR_NEVER_US: none */
+    bool is_large;       /* more than goes into a batch */
+    bool is_alone;       /* it was in a batch already */
+    bool has_failed;     /* there was no memory to send it */
+    uint64_t n_rows;     /* 1 where they are not decoded */
     size_t size;
-    const void *payload;   /* size bytes; NULL: in the memfd */
-    struct mr_memfd memfd; /* sealed */
-    bool has_chunks;       /* a part of the answer has come */
+    /* One of these: */
+    const struct mr_wire_request *request; /* may go with others: written when it is sent */
+    const void *payload;                   /* size bytes */
+    struct mr_memfd memfd;                 /* sealed; fd >= 0 */
+    bool has_chunks;                       /* a part of the answer has come */
 };
 
-/* A call that a worker has got and not ended. */
+/* What a worker has got and not ended: a call, or several together. */
 struct mr_slot {
     uint64_t id;
-    struct mr_ticket *ticket; /* NULL: its caller waits no more */
+    struct mr_ticket *ticket; /* the first of those whose callers wait; NULL: none does */
+    size_t n_parts;           /* calls that were sent */
+    int64_t n_rows;           /* theirs */
+    bool is_large;
     int64_t sent_us;
-    int64_t deadline_us;               /* of the call, MR_NEVER_US: none */
+    int64_t deadline_us;               /* for the worker, MR_NEVER_US: none */
     int64_t give_up_us;                /* MR_NEVER_US: not too late yet */
     bool is_cancel_due, is_resume_due; /* to be sent when there is room */
 };
@@ -73,9 +91,15 @@ struct mr_calls {
     size_t n_lanes;
     struct mr_ticket *first, *last; /* the queue */
     int64_t timeout_us;             /* MR_NEVER_US: none */
-    int64_t next_us;                /* nothing is too late before; MR_NEVER_US: ever */
+    int64_t next_us;                /* mr_calls_expire has nothing to do before */
     int64_t service_us;             /* how long calls take lately, a moving mean */
     uint64_t last_id;
+    struct mr_queue_options options;
+    bool is_nan_literal;
+    bool has_rows;                /* see mr_batch_allows */
+    atomic_bool may_batch;        /* calls may be sent together; read without the lock, too */
+    uint64_t n_last_calls;        /* that were last answered together */
+    struct mr_arena *scratch;     /* for what is being sent */
     struct mr_engine_stats stats; /* but for what lanes tell */
     /* Tell when lane->needs_room has changed. */
     void (*room_wanted)(struct mr_lane *lane);
@@ -86,15 +110,34 @@ struct mr_ended {
     struct mr_ticket *first, *last;
 };
 
-/* lanes: n_lanes, borrowed; all become closed. timeout_us: MR_NEVER_US for none. */
-void mr_calls_init(struct mr_calls *calls, struct mr_lane *lanes, size_t n_lanes,
-                   int64_t timeout_us, void (*room_wanted)(struct mr_lane *lane));
+struct mr_calls_options {
+    struct mr_queue_options queue;
+    int64_t timeout_us; /* MR_NEVER_US: none */
+    bool is_nan_literal;
+    bool has_rows; /* see mr_batch_allows */
+    void (*room_wanted)(struct mr_lane *lane);
+};
+
+/* lanes: n_lanes, borrowed; all become closed. Calls are not sent together before may_batch is set.
+ * returns  MR_OK, MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_calls_init(struct mr_calls *calls, struct mr_lane *lanes, size_t n_lanes,
+                                      const struct mr_calls_options *options, struct mr_error *err);
+void mr_calls_deinit(struct mr_calls *calls); /* zeroed is allowed */
 
 /* Lay out a call's request. Sets call->state to its ticket.
  * returns  MR_OK; MR_E_UNSUPPORTED: the protocol cannot carry this input; MR_E_TOO_LARGE,
- *          MR_E_NO_MEMORY, MR_E_IO */
-MR_MUST_CHECK mr_status mr_calls_prepare(struct mr_call *call, bool is_nan_literal,
+ *          MR_E_NO_MEMORY, MR_E_IO
+ * threads  any, without the lock */
+MR_MUST_CHECK mr_status mr_calls_prepare(const struct mr_calls *calls, struct mr_call *call,
                                          struct mr_error *err);
+
+/* Whether the queue has room for a prepared call.
+ * returns  MR_OK; MR_E_BUSY with what is full, then give it to mr_calls_drop */
+MR_MUST_CHECK mr_status mr_calls_admit(struct mr_calls *calls, const struct mr_ticket *ticket,
+                                       struct mr_error *err);
+
+/* Forget a prepared call that is not asked. */
+void mr_calls_drop(struct mr_ticket *ticket);
 
 /* Send a prepared call to a worker, or put it in the queue. */
 void mr_calls_ask(struct mr_calls *calls, struct mr_ticket *ticket, int64_t now_us);
@@ -109,8 +152,8 @@ void mr_calls_pause(struct mr_calls *calls, struct mr_ticket *ticket, bool is_pa
 void mr_calls_open(struct mr_calls *calls, struct mr_lane *lane, int socket, bool is_async,
                    void *owner, int64_t now_us);
 
-/* A worker is gone. What it may have begun ends with err, the rest of what it had been sent goes
- * back to the front of the queue. */
+/* A worker is gone. What it may have begun ends with err, or is tried again where it was a batch;
+ * the rest of what it had been sent goes back to the front of the queue. */
 void mr_calls_close(struct mr_calls *calls, struct mr_lane *lane, const struct mr_error *err,
                     int64_t now_us, struct mr_ended *ended);
 
@@ -121,19 +164,23 @@ struct mr_slot *mr_calls_heard(struct mr_lane *lane, uint64_t id, int64_t now_us
 /* A part of a call's answer has come: it has time for the next one. */
 void mr_calls_progress(struct mr_calls *calls, struct mr_slot *slot, int64_t now_us);
 
-/* The worker has ended a call, which ends for its caller too.
- * returns  the ticket, to be told by mr_ended_tell or by hand; NULL when nobody waits for it */
+/* The worker has ended what is in a slot, and so it ends for the callers.
+ * returns  the tickets, one after the other by `next`, to be told by mr_ended_tell or by hand, or
+ *          given to mr_calls_again; NULL when nobody waits for it */
 struct mr_ticket *mr_calls_take(struct mr_slot *slot);
 
 /* After that: the slot is free for the next call. */
 void mr_calls_free_slot(struct mr_calls *calls, struct mr_lane *lane, struct mr_slot *slot,
                         int64_t now_us);
 
+/* Before that: these of its calls, by `next`, go to the front of the queue, to be sent alone. */
+void mr_calls_again(struct mr_calls *calls, struct mr_ticket *tickets);
+
 /* A socket that was full has room. */
 void mr_calls_make_room(struct mr_calls *calls, struct mr_lane *lane, int64_t now_us);
 
-/* End the calls that are too late, and set is_hung of the lanes whose worker must be replaced.
- * Updates next_us. */
+/* End the calls that are too late, and set is_hung of the lanes whose worker must be replaced; send
+ * what has waited for others long enough. Updates next_us. */
 void mr_calls_expire(struct mr_calls *calls, int64_t now_us, struct mr_ended *ended);
 
 /* End all calls in the queue. */

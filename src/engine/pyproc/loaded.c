@@ -54,6 +54,7 @@ static mr_status read_members(yyjson_val *object, struct mr_loaded *out, struct 
     MR_TRY(read_text(object, "warm_up", sizeof(out->warm_up), out->warm_up, err));
     MR_TRY(read_bool(object, "can_fork", &out->can_fork, err));
     MR_TRY(read_bool(object, "is_async", &out->is_async, err));
+    MR_TRY(read_bool(object, "is_rowwise", &out->is_rowwise, err));
     return read_bool(object, "is_stream", &out->is_stream, err);
 }
 

@@ -17,6 +17,7 @@ struct mr_loaded {
     char warm_up[256]; /* what was replayed, or why nothing */
     bool is_async;
     bool is_stream;
+    bool is_rowwise; /* known to answer each row exactly as if it were alone */
     uint64_t load_ms;
 };
 

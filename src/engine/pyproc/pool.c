@@ -99,6 +99,7 @@ static void free_pool(struct mr_pool *pool) {
     if (pool->children >= 0) close(pool->children);
     pthread_mutex_destroy(&pool->lock);
     pthread_cond_destroy(&pool->chunk_told);
+    mr_calls_deinit(&pool->calls);
     free(pool->datagram);
     free(pool->workers);
     free(pool->lanes);
@@ -157,14 +158,18 @@ mr_status mr_pool_new(const struct mr_pool_options *options, struct mr_pool **ou
     if (!pool->datagram || !pool->workers || !pool->lanes) {
         status = mr_fail(err, MR_E_NO_MEMORY, "out of memory");
     } else {
-        int64_t timeout_us = options->timeout_ms ? (int64_t)options->timeout_ms * 1000
-                                                 : MR_NEVER_US;
-        mr_calls_init(&pool->calls, pool->lanes, options->n_workers, timeout_us, room_wanted);
+        const struct mr_calls_options calls = {
+            .queue = options->queue,
+            .timeout_us = options->timeout_ms ? (int64_t)options->timeout_ms * 1000 : MR_NEVER_US,
+            .is_nan_literal = options->is_nan_literal,
+            .has_rows = options->has_rows,
+            .room_wanted = room_wanted};
+        status = mr_calls_init(&pool->calls, pool->lanes, options->n_workers, &calls, err);
         for (unsigned i = 0; i < options->n_workers; i++) {
             pool->workers[i] = (struct mr_worker){.number = i, .restart.at_us = MR_NEVER_US};
         }
-        status = open_pool(pool, err);
     }
+    if (status == MR_OK) status = open_pool(pool, err);
     if (status == MR_OK) status = start_thread(pool, err);
     if (status != MR_OK) {
         free_pool(pool);
@@ -196,21 +201,30 @@ static mr_status check_loaded(struct mr_pool *pool, struct mr_error *err) {
     return mr_fail(err, MR_E_UNAVAILABLE, "the model is loading");
 }
 
+static void refuse(struct mr_call *call, mr_status status) {
+    call->state = NULL;
+    call->status = status;
+    call->done(call);
+}
+
 void mr_pool_ask(struct mr_pool *pool, struct mr_call *call) {
     mr_status status = check_loaded(pool, &call->err);
-    if (status == MR_OK) status = mr_calls_prepare(call, pool->options.is_nan_literal, &call->err);
+    if (status == MR_OK) status = mr_calls_prepare(&pool->calls, call, &call->err);
     if (status != MR_OK) {
-        call->state = NULL;
-        call->status = status;
-        call->done(call);
+        refuse(call, status);
         return;
     }
+    struct mr_ticket *ticket = call->state;
     pthread_mutex_lock(&pool->lock);
-    mr_calls_ask(&pool->calls, call->state, mr_pool_now_us());
+    status = mr_calls_admit(&pool->calls, ticket, &call->err);
+    if (status == MR_OK) mr_calls_ask(&pool->calls, ticket, mr_pool_now_us());
     bool is_due = pool->calls.next_us < pool->wait_until_us;
     if (is_due) pool->wait_until_us = pool->calls.next_us;
     if (is_due || mr_pool_state(pool) == MR_ENGINE_FAILED) wake(pool);
     pthread_mutex_unlock(&pool->lock);
+    if (status == MR_OK) return;
+    mr_calls_drop(ticket);
+    refuse(call, status);
 }
 
 bool mr_pool_cancel(struct mr_pool *pool, struct mr_call *call) {

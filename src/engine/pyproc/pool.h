@@ -21,6 +21,8 @@ struct mr_pool_options {
     unsigned timeout_ms;       /* of a call; 0: none */
     bool is_nan_literal;
     bool is_waiting; /* calls wait for a model that is loading */
+    struct mr_queue_options queue;
+    bool has_rows; /* the first size of the model's tensors is a number of rows */
     void (*loaded)(void *ctx, const struct mr_error *err); /* see mr_python_options; may be NULL */
     void *ctx;
 };

@@ -20,16 +20,30 @@ static void probe(const struct mr_model_source *source, struct mr_probe *probe) 
              problem ? problem : "Python workers load whatever mlflow.pyfunc can");
 }
 
-static mr_status start_pool(const struct mr_python_options *options, const char *model_path,
-                            struct mr_engine_model *model, struct mr_error *err) {
+/* Whether the signature leaves the first size of all tensors open. */
+static bool has_rows(const struct mr_signature *signature) {
+    if (!signature || signature->kind != MR_SCHEMA_TENSORS) return false;
+    for (size_t i = 0; i < signature->n_inputs; i++) {
+        const struct mr_tensor_spec *tensor = &signature->tensors[i];
+        if (tensor->n_dims == 0 || tensor->shape[0] != -1) return false;
+    }
+    return true;
+}
+
+static mr_status start_pool(const struct mr_model_source *source, struct mr_engine_model *model,
+                            struct mr_error *err) {
+    const struct mr_python_options *options = &source->options->python;
     struct mr_pool_options pool = {.n_workers = options->n_workers,
                                    .timeout_ms = options->timeout_ms,
                                    .is_nan_literal = options->is_nan_literal,
                                    .is_waiting = options->is_waiting,
+                                   .queue = options->queue,
+                                   .has_rows = has_rows(source->signature),
                                    .loaded = options->loaded,
                                    .ctx = options->ctx};
     if (pool.n_workers == 0) pool.n_workers = mr_cpu_count();
-    MR_TRY(mr_command_init(options, model_path, pool.n_workers, model->arena, &pool.command, err));
+    MR_TRY(
+        mr_command_init(options, source->path, pool.n_workers, model->arena, &pool.command, err));
     mr_log_info("%s loads the model for %u %s%s", options->interpreter, pool.n_workers,
                 pool.n_workers == 1 ? "worker" : "workers",
                 options->n_workers ? "" : ", as many as there are processors");
@@ -47,7 +61,7 @@ static mr_status load(const struct mr_model_source *source, struct mr_engine_mod
     struct mr_engine_model *model = calloc(1, sizeof(*model));
     if (!model) return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
     model->arena = mr_arena_new(0, NULL);
-    mr_status status = model->arena ? start_pool(&source->options->python, source->path, model, err)
+    mr_status status = model->arena ? start_pool(source, model, err)
                                     : mr_fail(err, MR_E_NO_MEMORY, "out of memory");
     if (status != MR_OK) {
         unload(model);

@@ -58,10 +58,20 @@ struct mr_wire_request;
  * must go raw: a column of JSON values, say, or labels that are not as the protocol has them. */
 bool mr_wire_can_carry(const struct mr_input *input, const char **reason);
 
-/* Lay a request out. input: one that can be carried, borrowed until it is written.
+/* Rows of an input: of a table, or the first size of the first tensor; else 1. */
+int64_t mr_wire_n_rows(const struct mr_input *input);
+
+/* Whether missing values of a column are told beside it: floats and datetimes hold them as NaN and
+ * NaT. */
+bool mr_wire_needs_validity(const struct mr_column *column);
+
+/* Lay a request out.
+ * inputs   n_inputs >= 1 that can be carried, borrowed until it is written. Of several, which must
+ *          go together by mr_batch_matches, the rows come one after the other as those of one, with
+ *          the params of the first
  * out      in the arena; *size: how many bytes it takes
  * returns  MR_OK, MR_E_TOO_LARGE, MR_E_NO_MEMORY */
-MR_MUST_CHECK mr_status mr_wire_plan_request(const struct mr_input *input,
+MR_MUST_CHECK mr_status mr_wire_plan_request(const struct mr_input *const *inputs, size_t n_inputs,
                                              const struct mr_wire_request_options *options,
                                              struct mr_arena *arena, struct mr_wire_request **out,
                                              size_t *size, struct mr_error *err);
@@ -76,5 +86,21 @@ void mr_wire_write_request(const struct mr_wire_request *request, void *to);
 MR_MUST_CHECK mr_status mr_wire_read_result(const void *payload, size_t size,
                                             struct mr_arena *arena, struct mr_output *out,
                                             struct mr_error *err);
+
+/* Which of the inputs of one request an answer is wanted for. */
+struct mr_wire_part {
+    size_t i, n_parts;         /* among n_parts inputs */
+    int64_t first_row, n_rows; /* its rows, */
+    int64_t n_all_rows;        /* among those of all */
+};
+
+/* The same for one of the inputs of a request that had several.
+ * returns  MR_OK: it is answered, and the model raised nothing; MR_E_UNAVAILABLE: they cannot be
+ *          answered together, each must be asked alone; *is_final: nor will others of this model;
+ *          as above */
+MR_MUST_CHECK mr_status mr_wire_read_part(const void *payload, size_t size,
+                                          const struct mr_wire_part *part, struct mr_arena *arena,
+                                          struct mr_output *out, bool *is_final,
+                                          struct mr_error *err);
 
 #endif

@@ -167,6 +167,19 @@ static void log_loaded(const struct mr_pool *pool, const struct mr_peer *peer,
                 loaded->can_fork ? "forked from the process that loaded the model"
                                  : "which all load the model themselves",
                 loaded->reason);
+    if (atomic_load(&pool->calls.may_batch)) {
+        mr_log_info("requests that wait are sent to the model together, up to %u rows: %s",
+                    pool->calls.options.max_batch_rows,
+                    loaded->is_rowwise ? "it is known to answer each row as if it were alone"
+                                       : "it is said to answer each row as if it were alone");
+    }
+}
+
+/* Whether calls may be sent together: not to coroutines, which have many under way anyway. */
+static bool may_batch(const struct mr_pool *pool, const struct mr_loaded *loaded) {
+    mr_batch_choice choice = pool->options.queue.batch;
+    if (loaded->is_async || choice == MR_BATCH_NEVER) return false;
+    return choice == MR_BATCH_ALWAYS || loaded->is_rowwise;
 }
 
 /* The first model ever: how workers come to be is known. */
@@ -185,8 +198,9 @@ static mr_status on_loaded(struct mr_pool *pool, struct mr_peer *peer, struct mr
     struct mr_loaded loaded;
     MR_TRY(mr_loaded_read(json, &loaded, err));
     peer->is_async = loaded.is_async;
-    log_loaded(pool, peer, &loaded);
     bool is_first = !atomic_load(&pool->has_loaded);
+    if (is_first) atomic_store(&pool->calls.may_batch, may_batch(pool, &loaded));
+    log_loaded(pool, peer, &loaded);
     if (!is_first && !peer->worker && !loaded.can_fork) {
         return mr_fail(err, MR_E_FORMAT, "that it cannot fork any more: %s", loaded.reason);
     }

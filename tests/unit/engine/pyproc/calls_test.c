@@ -44,10 +44,20 @@ static void close_lane(int i, struct mr_ended *ended) {
     close(theirs[i]);
 }
 
+static struct mr_calls_options options;
+
+/* With other options than before. */
+static void init_calls(void) {
+    struct mr_error err = {0};
+    mr_calls_deinit(&calls);
+    assert_int_equal(mr_calls_init(&calls, lanes, N_LANES, &options, &err), MR_OK);
+}
+
 static int setup(void **state) {
     now = 100 * S;
     n_room_wanted = 0;
-    mr_calls_init(&calls, lanes, N_LANES, TIMEOUT_US, room_wanted);
+    options = (struct mr_calls_options){.timeout_us = TIMEOUT_US, .room_wanted = room_wanted};
+    init_calls();
     return arena_setup(state);
 }
 
@@ -56,6 +66,7 @@ static int teardown(void **state) {
     for (int i = 0; i < N_LANES; i++) {
         if (lanes[i].socket >= 0) close_lane(i, &ended);
     }
+    mr_calls_deinit(&calls);
     return arena_teardown(state);
 }
 
@@ -73,7 +84,7 @@ static struct mr_call *new_call(size_t body_size) {
     input->raw_body = (struct mr_str){mr_arena_zalloc(arena, body_size), body_size};
     *call = (struct mr_call){.input = input, .arena = arena, .done = done};
     struct mr_error err = {0};
-    assert_int_equal(mr_calls_prepare(call, false, &err), MR_OK);
+    assert_int_equal(mr_calls_prepare(&calls, call, &err), MR_OK);
     return call;
 }
 
@@ -420,7 +431,8 @@ static void test_deadline_of_stream(void **state) {
 
 static void test_no_timeout(void **state) {
     (void)state;
-    mr_calls_init(&calls, lanes, N_LANES, MR_NEVER_US, room_wanted);
+    options.timeout_us = MR_NEVER_US;
+    init_calls();
     ask(10);
     assert_true(calls.next_us == MR_NEVER_US);
     struct mr_ended ended = expire(now + 1000 * (int64_t)S);
@@ -519,8 +531,285 @@ static void test_cannot_carry(void **state) {
     struct mr_input input = {.kind = MR_INPUT_TABLE, .table = {.n_cols = 1, .columns = &column}};
     struct mr_call call = {.input = &input, .arena = arena};
     struct mr_error err = {0};
-    assert_int_equal(mr_calls_prepare(&call, false, &err), MR_E_UNSUPPORTED);
+    assert_int_equal(mr_calls_prepare(&calls, &call, &err), MR_E_UNSUPPORTED);
     assert_null(call.state);
+}
+
+/* --- calls that go together ------------------------------------------------------------------- */
+
+/* A table of one column x of n rows, whose values tell the call. */
+static struct mr_call *new_table_call(int64_t n_rows, double value) {
+    struct mr_input *input = mr_arena_zalloc(arena, sizeof(*input));
+    struct mr_call *call = mr_arena_zalloc(arena, sizeof(*call));
+    struct mr_column *column = mr_arena_zalloc(arena, sizeof(*column));
+    double *values = mr_arena_array(arena, (size_t)n_rows, sizeof(*values));
+    for (int64_t i = 0; i < n_rows; i++) values[i] = value;
+    *column = (struct mr_column){.name = mr_str_from("x"),
+                                 .is_named = true,
+                                 .dtype = MR_FLOAT64,
+                                 .n_rows = n_rows,
+                                 .values = values};
+    *input = (struct mr_input){.kind = MR_INPUT_TABLE,
+                               .table = {.n_rows = n_rows, .n_cols = 1, .columns = column}};
+    *call = (struct mr_call){.input = input, .arena = arena, .done = done};
+    return call;
+}
+
+static struct mr_call *ask_table(int64_t n_rows, double value) {
+    struct mr_call *call = new_table_call(n_rows, value);
+    struct mr_error err = {0};
+    assert_int_equal(mr_calls_prepare(&calls, call, &err), MR_OK);
+    assert_int_equal(mr_calls_admit(&calls, call->state, &err), MR_OK);
+    mr_calls_ask(&calls, call->state, now);
+    return call;
+}
+
+static void allow_batches(unsigned max_rows) {
+    options.queue.max_batch_rows = max_rows;
+    init_calls();
+    atomic_store(&calls.may_batch, true);
+}
+
+/* Worker i gets a message with these values, and nothing more. Returns its id. */
+static uint64_t assert_takes_values(int i, const double *values, size_t n) {
+    char datagram[MR_WIRE_MAX_DATAGRAM_BYTES];
+    ssize_t size = recv(theirs[i], datagram, sizeof(datagram), MSG_DONTWAIT);
+    assert_true(size > 32 + 48 + 64);
+    uint64_t id, n_rows, values_offset;
+    memcpy(&id, datagram + 8, sizeof(id));
+    memcpy(&n_rows, datagram + 32 + 16, sizeof(n_rows));
+    memcpy(&values_offset, datagram + 32 + 48 + 32, sizeof(values_offset));
+    assert_int_equal(n_rows, n);
+    assert_memory_equal(datagram + 32 + values_offset, values, n * sizeof(*values));
+    assert_takes_nothing(i);
+    return id;
+}
+
+#define ASSERT_TAKES(i, ...)                                                                       \
+    assert_takes_values(i, (const double[]){__VA_ARGS__},                                          \
+                        sizeof((const double[]){__VA_ARGS__}) / sizeof(double))
+
+/* The worker ends a slot, after a while: its calls, in their order. */
+static struct mr_ticket *answer_all(int i, uint64_t id) {
+    now += 50000;
+    struct mr_slot *slot = mr_calls_heard(&lanes[i], id, now);
+    assert_non_null(slot);
+    struct mr_ticket *tickets = mr_calls_take(slot);
+    mr_calls_free_slot(&calls, &lanes[i], slot, now);
+    return tickets;
+}
+
+static void test_batch(void **state) {
+    (void)state;
+    allow_batches(6);
+    open_lane(0, false);
+    ask_table(1, 1);
+    uint64_t first = ASSERT_TAKES(0, 1); /* a lone call does not wait */
+    struct mr_call *b = ask_table(2, 2), *c = ask_table(1, 3);
+    struct mr_call *raw = ask(10);
+    ask_table(2, 4);
+    ask_table(2, 5); /* one more than fits */
+    ask_table(1, 6); /* it would, but it came later */
+    assert_takes_nothing(0);
+    answer_all(0, first);
+    uint64_t second = ASSERT_TAKES(0, 2, 2, 3, 4, 4);
+    assert_int_equal(((struct mr_ticket *)c->state)->first_row, 2);
+    assert_int_equal(((struct mr_ticket *)c->state)->i_part, 1);
+    assert_true(b->started_ns && b->started_ns == c->started_ns);
+    assert_int_equal(stats().n_under_way, 3);
+    assert_int_equal(stats().n_sent_of_size[3], 1); /* up to 8 rows */
+    struct mr_ticket *tickets = answer_all(0, second);
+    assert_ptr_equal(tickets->call, b);
+    assert_ptr_equal(tickets->next->call, c);
+    assert_takes(0, MR_WIRE_PREDICT, raw);
+    answer_all(0, id_of(raw));
+    ASSERT_TAKES(0, 5, 5, 6);
+    assert_int_equal(stats().n_waiting, 0);
+    assert_int_equal(stats().n_waiting_rows, 0);
+    assert_int_equal(stats().waiting_bytes, 0);
+}
+
+static void test_batch_share(void **state) {
+    (void)state;
+    allow_batches(100);
+    open_lane(0, false);
+    open_lane(1, false);
+    ask_table(1, 0);
+    ask_table(1, 1);
+    uint64_t first = ASSERT_TAKES(0, 0), other = ASSERT_TAKES(1, 1);
+    for (int i = 2; i < 6; i++) ask_table(1, i);
+    answer_all(0, first);
+    ASSERT_TAKES(0, 2, 3); /* the other worker will want some, too */
+    answer_all(1, other);
+    ASSERT_TAKES(1, 4);
+}
+
+static void test_batch_again(void **state) {
+    (void)state;
+    allow_batches(10);
+    open_lane(0, false);
+    ask_table(1, 1);
+    uint64_t id = ASSERT_TAKES(0, 1);
+    ask_table(1, 2);
+    struct mr_call *gone = ask_table(1, 3);
+    ask_table(1, 4);
+    answer_all(0, id);
+    id = ASSERT_TAKES(0, 2, 3, 4);
+    assert_true(withdraw(gone));
+    assert_takes_nothing(0); /* others wait for it still */
+    ask_table(1, 5);
+    struct mr_slot *slot = mr_calls_heard(&lanes[0], id, now);
+    mr_calls_again(&calls, mr_calls_take(slot));
+    mr_calls_free_slot(&calls, &lanes[0], slot, now);
+    answer_all(0, ASSERT_TAKES(0, 2)); /* each alone, and before what came later */
+    answer_all(0, ASSERT_TAKES(0, 4));
+    ASSERT_TAKES(0, 5);
+    assert_int_equal(stats().n_rerun, 2);
+}
+
+/* Of a batch nobody knows what the worker died of: each call is tried alone, and only once. */
+static void test_batch_of_a_dead_worker(void **state) {
+    (void)state;
+    allow_batches(10);
+    open_lane(0, false);
+    ask_table(1, 1);
+    uint64_t id = ASSERT_TAKES(0, 1);
+    struct mr_call *bad = ask_table(1, 2);
+    ask_table(1, 3);
+    answer_all(0, id);
+    ASSERT_TAKES(0, 2, 3);
+    struct mr_ended ended = {0};
+    close_lane(0, &ended);
+    assert_null(ended.first);
+    assert_int_equal(bad->started_ns, 0);
+    open_lane(0, false);
+    ASSERT_TAKES(0, 2);
+    close_lane(0, &ended);
+    assert_ended(&ended, bad, MR_E_UNAVAILABLE, "the worker died");
+    assert_null(ended.first);
+    open_lane(0, false);
+    ASSERT_TAKES(0, 3);
+}
+
+static void test_batch_cancelled(void **state) {
+    (void)state;
+    allow_batches(10);
+    open_lane(0, false);
+    ask_table(1, 1);
+    uint64_t id = ASSERT_TAKES(0, 1);
+    struct mr_call *a = ask_table(1, 2), *b = ask_table(1, 3);
+    answer_all(0, id);
+    ASSERT_TAKES(0, 2, 3);
+    assert_true(withdraw(b));
+    assert_takes_nothing(0);
+    assert_true(withdraw(a)); /* the last one that waited for it */
+    assert_takes(0, MR_WIRE_CANCEL, a);
+}
+
+static void test_window(void **state) {
+    (void)state;
+    options.queue.max_batch_delay_us = 5000;
+    allow_batches(10);
+    open_lane(0, false);
+    ask_table(1, 1);
+    uint64_t id = ASSERT_TAKES(0, 1); /* alone, at once */
+    ask_table(1, 2);
+    ask_table(1, 3);
+    ask_table(1, 4);
+    answer_all(0, id);
+    id = ASSERT_TAKES(0, 2, 3, 4);
+    now += 100;
+    answer_all(0, id);
+    int64_t start = now;
+    ask_table(1, 5);
+    now += 1000;
+    ask_table(1, 6);
+    assert_takes_nothing(0);
+    assert_int_equal(calls.next_us, start + 5000); /* from the first one on */
+    expire(start + 4999);
+    assert_takes_nothing(0);
+    expire(start + 5000);
+    id = ASSERT_TAKES(0, 5, 6);
+    answer_all(0, id);
+    ask_table(1, 7);
+    assert_takes_nothing(0);
+    ask_table(1, 8); /* as many as last time: the window closes */
+    ASSERT_TAKES(0, 7, 8);
+}
+
+static void test_large_calls_leave_a_worker(void **state) {
+    (void)state;
+    allow_batches(4);
+    open_lane(0, false);
+    open_lane(1, false);
+    ask_table(5, 1);
+    struct mr_call *large = ask_table(6, 2);
+    ask_table(1, 3);
+    uint64_t id = ASSERT_TAKES(0, 1, 1, 1, 1, 1);
+    uint64_t other = ASSERT_TAKES(1, 3);
+    answer_all(1, other);
+    assert_takes_nothing(1);
+    assert_int_equal(large->started_ns, 0);
+    answer_all(0, id);
+    ASSERT_TAKES(0, 2, 2, 2, 2, 2, 2);
+}
+
+static void test_full_queue(void **state) {
+    (void)state;
+    options.queue.max_calls = 3;
+    options.queue.max_rows = 10;
+    init_calls();
+    struct mr_error err = {0};
+    struct mr_call *huge = ask_table(50, 1); /* alone it is let in */
+    struct mr_call *more = new_table_call(1, 2);
+    assert_int_equal(mr_calls_prepare(&calls, more, &err), MR_OK);
+    assert_int_equal(mr_calls_admit(&calls, more->state, &err), MR_E_BUSY);
+    assert_non_null(strstr(err.message, "too many rows"));
+    assert_true(withdraw(huge));
+    for (int i = 0; i < 3; i++) ask_table(1, i);
+    assert_int_equal(mr_calls_admit(&calls, more->state, &err), MR_E_BUSY);
+    assert_non_null(strstr(err.message, "too many requests"));
+    assert_int_equal(stats().n_refused, 2);
+    mr_calls_drop(more->state);
+}
+
+/* The client's own limit ends a call, not the worker. */
+static void test_client_deadline(void **state) {
+    (void)state;
+    open_lane(0, false);
+    struct mr_call *a = new_table_call(1, 1), *b = new_table_call(1, 2);
+    struct mr_call *both[] = {a, b};
+    int64_t start = now;
+    for (int i = 0; i < 2; i++) {
+        both[i]->deadline_ns = (uint64_t)(start + S + i) * 1000;
+        assert_int_equal(mr_calls_prepare(&calls, both[i], NULL), MR_OK);
+        mr_calls_ask(&calls, both[i]->state, now);
+    }
+    assert_takes(0, MR_WIRE_PREDICT, a);
+    assert_int_equal(calls.next_us, start + S);
+    struct mr_ended ended = expire(start + S + 1);
+    assert_ended(&ended, a, MR_E_DEADLINE, "within 1 s: the model was still working");
+    assert_ended(&ended, b, MR_E_DEADLINE, "within 1 s: the request waited in the queue");
+    assert_takes(0, MR_WIRE_CANCEL, a);
+    expire(start + TIMEOUT_US - 1);
+    assert_false(lanes[0].is_hung);
+    expire(start + TIMEOUT_US);
+    expire(start + TIMEOUT_US + MR_CALLS_GRACE_US);
+    assert_true(lanes[0].is_hung);
+}
+
+/* What is too late when a worker becomes free is not sent, though nobody has looked yet. */
+static void test_too_late_to_be_sent(void **state) {
+    (void)state;
+    struct mr_call *late = ask(10);
+    now += TIMEOUT_US - 1;
+    struct mr_call *good = ask(10);
+    now++;
+    open_lane(0, false);
+    assert_takes(0, MR_WIRE_PREDICT, good);
+    assert_int_equal(late->started_ns, 0);
+    struct mr_ended ended = expire(now);
+    assert_ended(&ended, late, MR_E_DEADLINE, "waited in the queue");
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -547,6 +836,16 @@ int main(void) {
         TEST(test_fail_queue),
         TEST(test_stats),
         TEST(test_cannot_carry),
+        TEST(test_batch),
+        TEST(test_batch_share),
+        TEST(test_batch_again),
+        TEST(test_batch_of_a_dead_worker),
+        TEST(test_batch_cancelled),
+        TEST(test_window),
+        TEST(test_large_calls_leave_a_worker),
+        TEST(test_full_queue),
+        TEST(test_client_deadline),
+        TEST(test_too_late_to_be_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,8 @@
 
 static const char good[] =
     "{\"protocol\": 1, \"python\": \"3.11.7\", \"mlflow\": \"3.17.2\", \"can_fork\": true, "
-    "\"reason\": \"no threads\", \"is_async\": false, \"is_stream\": true, \"load_ms\": 812, "
+    "\"reason\": \"no threads\", \"is_async\": false, \"is_stream\": true, \"is_rowwise\": true, "
+    "\"load_ms\": 812, "
     "\"warm_up\": \"input_example.json\"}";
 
 static void test_good(void **state) {
@@ -26,6 +27,7 @@ static void test_good(void **state) {
     assert_string_equal(loaded.reason, "no threads");
     assert_false(loaded.is_async);
     assert_true(loaded.is_stream);
+    assert_true(loaded.is_rowwise);
     assert_int_equal(loaded.load_ms, 812);
     assert_string_equal(loaded.warm_up, "input_example.json");
 }

@@ -132,7 +132,7 @@ static struct written write_request(const struct mr_input *input,
     struct written request;
     const char *reason = NULL;
     assert_true(mr_wire_can_carry(input, &reason));
-    assert_int_equal(mr_wire_plan_request(input, options, arena, &plan, &request.size, NULL),
+    assert_int_equal(mr_wire_plan_request(&input, 1, options, arena, &plan, &request.size, NULL),
                      MR_OK);
     /* A block of its own, filled with what must not stay, so that nothing is left out unseen. */
     request.bytes = malloc(request.size);
@@ -385,6 +385,7 @@ static void test_out_of_memory(void **state) {
     const struct mr_input input = {.kind = MR_INPUT_TABLE,
                                    .table = {.n_rows = 3, .n_cols = 1, .columns = &column},
                                    .params = {true, 1, 1, params}};
+    const struct mr_input *const inputs[] = {&input, &input};
     mr_status status = MR_E_NO_MEMORY;
     size_t n_failed = 0;
     for (size_t i = 1; status != MR_OK; i++) {
@@ -393,8 +394,8 @@ static void test_out_of_memory(void **state) {
         assert_non_null(failing);
         struct mr_wire_request *plan;
         size_t size;
-        status = mr_wire_plan_request(&input, &(struct mr_wire_request_options){0}, failing, &plan,
-                                      &size, NULL);
+        status = mr_wire_plan_request(inputs, 2, &(struct mr_wire_request_options){0}, failing,
+                                      &plan, &size, NULL);
         assert_true(status == MR_OK || status == MR_E_NO_MEMORY);
         n_failed += status != MR_OK;
         mr_arena_free(failing);
@@ -738,17 +739,117 @@ static void test_wrong_values(void **state) {
     is_refused(&result);
 }
 
+/* --- results of several calls ------------------------------------------------------------------
+ */
+
+/* The answer of one part in JSON; NULL, and the status, when it has none. */
+static const char *part_of(const struct result *result, struct mr_wire_part part,
+                           mr_status *status) {
+    struct mr_output out;
+    struct mr_error err = {0};
+    bool is_final;
+    mr_arena_reset(arena);
+    *status = mr_wire_read_part(result, sizeof(*result), &part, arena, &out, &is_final, &err);
+    if (*status != MR_OK) {
+        assert_true(err.message[0]);
+        return is_final ? "final" : NULL;
+    }
+    struct mr_buf buf;
+    mr_buf_init(&buf, arena);
+    mr_json_encode(&out, &(struct mr_encode_options){0}, &buf);
+    mr_buf_char(&buf, '\0');
+    return buf.data;
+}
+
+static void part_says(const struct result *result, struct mr_wire_part part, const char *expected) {
+    mr_status status;
+    const char *json = part_of(result, part, &status);
+    assert_int_equal(status, MR_OK);
+    assert_string_equal(json, expected);
+}
+
+static void has_no_part(const struct result *result, struct mr_wire_part part, mr_status expected) {
+    mr_status status;
+    assert_null(part_of(result, part, &status));
+    assert_int_equal(status, expected);
+}
+
+static void test_parts_of_arrays(void **state) {
+    (void)state;
+    struct result result = tensor_result();
+    part_says(&result, (struct mr_wire_part){0, 2, 0, 1, 2}, "{\"predictions\": [[1.0, 2.0]]}");
+    part_says(&result, (struct mr_wire_part){1, 2, 1, 1, 2}, "{\"predictions\": [[3.0, 4.5]]}");
+    has_no_part(&result, (struct mr_wire_part){1, 3, 1, 1, 3}, MR_E_UNAVAILABLE); /* 3 rows */
+    result.items[0].values_offset = sizeof(result) - 8; /* the last rows are not there */
+    has_no_part(&result, (struct mr_wire_part){0, 2, 0, 1, 2}, MR_E_FORMAT);
+    result = tensor_result();
+    result.items[0].n_dims = 0;
+    result.items[0].n_values = 1;
+    has_no_part(&result, (struct mr_wire_part){0, 2, 0, 1, 2}, MR_E_UNAVAILABLE);
+    result = records_result();
+    part_says(&result, (struct mr_wire_part){1, 2, 1, 2, 3},
+              "{\"predictions\": [{\"a\": false, \"b\": 0}, {\"a\": true, \"b\": 300}]}");
+    has_no_part(&result, (struct mr_wire_part){1, 2, 1, 1, 2}, MR_E_UNAVAILABLE);
+}
+
+/* Texts for three parts, whose sizes stand behind the header. */
+static struct result texts_result(void) {
+    struct result result = {.kind = 4, .n_rows = 3, .text_offset = DATA_AT, .text_size = 9};
+    const uint64_t sizes[] = {3, 2, 4};
+    memcpy((char *)&result + 48, sizes, sizeof(sizes));
+    memcpy(result.data, "[1][]null", 9);
+    return result;
+}
+
+static void test_parts_of_texts(void **state) {
+    (void)state;
+    struct result result = texts_result();
+    part_says(&result, (struct mr_wire_part){0, 3, 0, 1, 3}, "{\"predictions\": [1]}");
+    part_says(&result, (struct mr_wire_part){1, 3, 1, 1, 3}, "{\"predictions\": []}");
+    part_says(&result, (struct mr_wire_part){2, 3, 2, 1, 3}, "{\"predictions\": null}");
+    has_no_part(&result, (struct mr_wire_part){0, 2, 0, 1, 2}, MR_E_FORMAT);
+    const uint64_t huge = UINT64_MAX - 8;
+    memcpy((char *)&result + 48 + 8, &huge, sizeof(huge));
+    has_no_part(&result, (struct mr_wire_part){1, 3, 1, 1, 3}, MR_E_FORMAT);
+    has_no_part(&result, (struct mr_wire_part){2, 3, 2, 1, 3}, MR_E_FORMAT);
+    result = texts_result();
+    result.n_rows = UINT64_MAX / 8;
+    has_no_part(&result, (struct mr_wire_part){0, UINT64_MAX / 8, 0, 1, 3}, MR_E_FORMAT);
+    result = texts_result();
+    is_refused(&result); /* for one call */
+}
+
+static void test_no_parts(void **state) {
+    (void)state;
+    const struct mr_wire_part part = {0, 2, 0, 1, 2};
+    struct result result = {.kind = 5};
+    has_no_part(&result, part, MR_E_UNAVAILABLE);
+    result.flags = 2;
+    mr_status status;
+    assert_string_equal(part_of(&result, part, &status), "final");
+    assert_int_equal(status, MR_E_UNAVAILABLE);
+    result.flags = 1;
+    has_no_part(&result, part, MR_E_FORMAT);
+    result = text_result(3, 400, "{}");
+    has_no_part(&result, part, MR_E_UNAVAILABLE);
+    result = text_result(2, 0, "[1, 2]");
+    has_no_part(&result, part, MR_E_FORMAT);
+    result = (struct result){.kind = 5};
+    is_refused(&result);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_header),        cmocka_unit_test(test_header_faults),
-        cmocka_unit_test(test_table),         cmocka_unit_test(test_layout_of_texts),
-        cmocka_unit_test(test_empty_tables),  cmocka_unit_test(test_tensors),
-        cmocka_unit_test(test_texts_around),  cmocka_unit_test(test_objects_cannot_be_carried),
-        cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_results),
-        cmocka_unit_test(test_empty_results), cmocka_unit_test(test_result_truncated),
-        cmocka_unit_test(test_wild_offsets),  cmocka_unit_test(test_wrong_shapes),
-        cmocka_unit_test(test_endless_lists), cmocka_unit_test(test_wrong_enums),
-        cmocka_unit_test(test_wrong_values),
+        cmocka_unit_test(test_header),         cmocka_unit_test(test_header_faults),
+        cmocka_unit_test(test_table),          cmocka_unit_test(test_layout_of_texts),
+        cmocka_unit_test(test_empty_tables),   cmocka_unit_test(test_tensors),
+        cmocka_unit_test(test_texts_around),   cmocka_unit_test(test_objects_cannot_be_carried),
+        cmocka_unit_test(test_out_of_memory),  cmocka_unit_test(test_results),
+        cmocka_unit_test(test_empty_results),  cmocka_unit_test(test_result_truncated),
+        cmocka_unit_test(test_wild_offsets),   cmocka_unit_test(test_wrong_shapes),
+        cmocka_unit_test(test_endless_lists),  cmocka_unit_test(test_wrong_enums),
+        cmocka_unit_test(test_wrong_values),   cmocka_unit_test(test_parts_of_arrays),
+        cmocka_unit_test(test_parts_of_texts), cmocka_unit_test(test_no_parts),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

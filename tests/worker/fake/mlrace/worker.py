@@ -394,6 +394,7 @@ def main():
         "can_fork": conduct.get("can_fork", True),
         "reason": "the test says so",
         "is_async": is_async,
+        "is_rowwise": False,
         "is_stream": True,
         "load_ms": 1,
         "warm_up": "nothing",
