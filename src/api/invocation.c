@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <yyjson.h>
 
+#include "api/deadline.h"
 #include "api/respond.h"
 #include "api/trace.h"
 
@@ -160,6 +161,8 @@ mr_status mr_invocation_start(const struct mr_endpoints *endpoints, struct mr_ht
                               const struct mr_question *question, struct mr_error *err) {
     static const struct mr_http_pending_ops ops = {
         .answer = answer, .cancel = cancel, .drained = go_on};
+    uint64_t deadline_ns;
+    MR_TRY(mr_deadline_read(request, &deadline_ns, err));
     struct invocation *invocation = mr_arena_zalloc(request->arena, sizeof(*invocation));
     if (!invocation) return mr_arena_fail(request->arena, err);
     invocation->endpoints = endpoints;
@@ -168,6 +171,7 @@ mr_status mr_invocation_start(const struct mr_endpoints *endpoints, struct mr_ht
     invocation->call = (struct mr_call){
         .input = &invocation->question.input,
         .arena = request->arena,
+        .deadline_ns = deadline_ns,
         .wants_stream = question->wants_stream || accepts_stream(mr_http_header(request, "Accept")),
         .chunk = take_chunk,
         .done = take_answer,

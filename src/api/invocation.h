@@ -13,7 +13,8 @@
 /* Suspend a request and ask the engine, which is not native. A stream is asked for when the
  * question says so or the client accepts text/event-stream.
  * question  copied; what it points to must lie in the request's arena
- * returns   MR_OK: the answer comes later; MR_E_NO_MEMORY, MR_E_TOO_LARGE: answer now
+ * returns   MR_OK: the answer comes later; MR_E_BAD_REQUEST, MR_E_NO_MEMORY, MR_E_TOO_LARGE: answer
+ *           now
  * threads   the request's */
 MR_MUST_CHECK mr_status mr_invocation_start(const struct mr_endpoints *endpoints,
                                             struct mr_http_request *request,

@@ -18,6 +18,7 @@
 #include "cli/cli.h"
 #include "cli/engine_options.h"
 #include "cli/loading.h"
+#include "cli/queue_options.h"
 #include "cli/signals.h"
 
 static const char help[] =
@@ -112,6 +113,7 @@ static const struct option options[] = {
     {"no-access-log", no_argument, NULL, OPT_NO_ACCESS_LOG},
     {"server-timing", no_argument, NULL, OPT_SERVER_TIMING},
     MR_ENGINE_OPTIONS,
+    MR_QUEUE_OPTIONS,
     MR_CLI_HELP_OPTION,
     {0}};
 
@@ -145,7 +147,10 @@ static bool set_option(void *to, int option, char *value, const char **expected)
         return config->log_format == MR_LOG_JSON || strcmp(value, "text") == 0;
     case OPT_NO_ACCESS_LOG: config->has_access_log = false; return true;
     case OPT_SERVER_TIMING: config->has_server_timing = true; return true;
-    default: return mr_engine_args_set(&config->engine, option, value, expected);
+    default:
+        return mr_queue_options_set(&config->engine.options.python.queue, option, value,
+                                    expected) &&
+               mr_engine_args_set(&config->engine, option, value, expected);
     }
 }
 
@@ -169,7 +174,7 @@ static int read_environment(struct config *config) {
 }
 
 static int read_config(int argc, char **argv, struct config *config) {
-    static const char *const texts[] = {help, mr_engine_help, more_help, NULL};
+    static const char *const texts[] = {help, mr_engine_help, mr_queue_help, more_help, NULL};
     const struct mr_cli_syntax syntax = {.command = "serve",
                                          .letters = ":m:h:p:t:" MR_ENGINE_LETTERS,
                                          .options = options,
@@ -419,6 +424,7 @@ int mr_cli_serve(int argc, char **argv) {
                             .log_format = isatty(STDERR_FILENO) ? MR_LOG_TEXT : MR_LOG_JSON,
                             .has_access_log = true};
     if (!mr_engine_args_init(&config.engine, argc)) return MR_EXIT_FAILED;
+    mr_queue_options_init(&config.engine.options.python.queue);
     int code = read_config(argc, argv, &config);
     if (code <= 0) code = code == MR_CLI_DONE ? 0 : serve(&config);
     mr_engine_args_deinit(&config.engine);
