@@ -137,10 +137,14 @@ static void run_slice(struct mr_compute_job *job, size_t piece) {
 
 /* Answers ------------------------------------------------------------------------------------- */
 
-/* The response is there, or nobody wants one: the request is its connection's again. */
+/* The response is there, or nobody wants one: the request is its connection's again. Freeing a
+ * hundred megabytes takes the kernel milliseconds, in which other connections would wait. */
 static bool finish(struct offload *offload) {
     mr_trace_end(offload->request, &offload->response);
     free_kept(offload);
+    if (!offload->is_for_python) {
+        mr_arena_discard_others(offload->request->arena, offload->response.body.data);
+    }
     pthread_mutex_destroy(&offload->lock);
     mr_http_resume(offload->pending);
     return false;

@@ -196,6 +196,16 @@ void mr_arena_discard(const struct mr_arena *arena, void *start, size_t size) {
     if (to > from) (void)madvise((void *)from, to - from, MADV_DONTNEED); /* only a hint */
 }
 
+void mr_arena_discard_others(const struct mr_arena *arena, const void *kept) {
+    for (struct block *block = arena->last; block; block = block->previous) {
+        /* Larger than any that several allocations share. */
+        bool is_large = block->size > MAX_BLOCK_BYTES;
+        uintptr_t at = (uintptr_t)kept - (uintptr_t)block;
+        if (!is_large || at < block->size) continue;
+        mr_arena_discard(arena, block + 1, block->size - sizeof(*block));
+    }
+}
+
 char *mr_arena_strdup(struct mr_arena *arena, struct mr_str text) {
     char *copy = mr_arena_alloc(arena, text.size + 1);
     if (!copy) return NULL;

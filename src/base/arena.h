@@ -48,6 +48,10 @@ void *mr_arena_realloc(struct mr_arena *arena, void *old, size_t old_size, size_
  * system before the arena does. Pays for megabytes; the allocation stays counted. */
 void mr_arena_discard(const struct mr_arena *arena, void *start, size_t size);
 
+/* The same of all large allocations but the one that `kept` points into: what is left to free for
+ * the thread that resets the arena is little. Of small ones nothing is lost. */
+void mr_arena_discard_others(const struct mr_arena *arena, const void *kept);
+
 /* A NUL-terminated copy; `mr_arena_strdup` of size bytes. NULL as for alloc. */
 char *mr_arena_strdup(struct mr_arena *arena, struct mr_str text);
 

@@ -150,6 +150,43 @@ static void test_limit_changes(void **state) {
     mr_arena_free(arena);
 }
 
+static void test_discard_others(void **state) {
+    (void)state;
+    const size_t size = 3 << 20;
+    struct mr_arena *arena = mr_arena_new(0, NULL);
+    char *text = mr_arena_strdup(arena, mr_str_from("small"));
+    char *blocks[3], *medium = mr_arena_alloc(arena, 5000);
+    for (int i = 0; i < 3; i++) {
+        blocks[i] = mr_arena_alloc(arena, size);
+        assert_non_null(blocks[i]);
+        memset(blocks[i], 'a' + i, size);
+    }
+    memset(medium, 'm', 5000);
+    mr_arena_discard_others(arena, blocks[1] + size - 1);
+    assert_string_equal(text, "small");
+    for (size_t i = 0; i < 5000; i++) assert_int_equal(medium[i], 'm');
+    for (size_t i = 0; i < size; i++) assert_int_equal(blocks[1][i], 'b');
+    /* Pages that have gone read as zeros. */
+    assert_int_equal(blocks[0][size / 2] + blocks[2][size / 2], 0);
+    mr_arena_discard_others(arena, NULL);
+    assert_int_equal(blocks[1][size / 2], 0);
+    mr_arena_reset(arena);
+    mr_arena_free(arena);
+}
+
+static void test_room(void **state) {
+    (void)state;
+    struct mr_arena *arena = mr_arena_new(1 << 20, NULL);
+    assert_int_equal(mr_arena_room(arena), 1 << 20);
+    assert_non_null(mr_arena_alloc(arena, 100000));
+    assert_int_equal(mr_arena_room(arena), (1 << 20) - mr_arena_bytes(arena));
+    mr_arena_limit(arena, 1000);
+    assert_int_equal(mr_arena_room(arena), 0);
+    mr_arena_limit(arena, 0);
+    assert_true(mr_arena_room(arena) == SIZE_MAX);
+    mr_arena_free(arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alignment_and_reset),
@@ -158,6 +195,8 @@ int main(void) {
         cmocka_unit_test(test_growing_stops_at_the_cap),
         cmocka_unit_test(test_limit_changes),
         cmocka_unit_test(test_failure_leaks_nothing),
+        cmocka_unit_test(test_discard_others),
+        cmocka_unit_test(test_room),
         cmocka_unit_test(test_buf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
