@@ -47,7 +47,7 @@ static mr_status build_trees(struct mr_lgb_model *model, const struct mr_lgb_fil
     bool is_linear = false;
     for (size_t t = 0; t < ensemble.n_trees; t++) is_linear |= file->trees[t].is_linear;
     if (is_linear) return mr_lgb_linear_build(file, &ensemble, arena, scratch, &model->linear, err);
-    return mr_tree_forest_build(&ensemble, false, arena, scratch, &model->forest, err);
+    return mr_tree_forest_build(&ensemble, arena, scratch, &model->forest, err);
 }
 
 static mr_status build(const struct mr_model_source *source, struct mr_lgb_model *model,

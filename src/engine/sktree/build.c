@@ -226,7 +226,7 @@ static mr_status build(struct mr_skt_builder *b, const struct mr_model_source *s
     b->ensemble.trees = b->trees;
     b->ensemble.values = b->values;
     b->ensemble.sets = b->sets;
-    MR_TRY(mr_tree_forest_build(&b->ensemble, false, b->arena, b->scratch, &model->forest, b->err));
+    MR_TRY(mr_tree_forest_build(&b->ensemble, b->arena, b->scratch, &model->forest, b->err));
     return place_columns(b);
 }
 

@@ -110,10 +110,9 @@ static mr_status build(struct mr_tree_build *b) {
     return build_layouts(b);
 }
 
-mr_status mr_tree_forest_build(const struct mr_tree_ensemble *ensemble, bool has_ranges,
-                               struct mr_arena *arena, struct mr_arena *scratch,
-                               const struct mr_tree_forest **out, struct mr_error *err) {
-    (void)has_ranges; /* all layouts can */
+mr_status mr_tree_forest_build(const struct mr_tree_ensemble *ensemble, struct mr_arena *arena,
+                               struct mr_arena *scratch, const struct mr_tree_forest **out,
+                               struct mr_error *err) {
     struct mr_tree_forest *forest = mr_arena_zalloc(arena, sizeof(*forest));
     if (!forest) return mr_arena_fail(arena, err);
     struct mr_tree_build b = {

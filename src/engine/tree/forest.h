@@ -35,14 +35,12 @@ struct mr_tree_scratch {
 
 /* Validate an ensemble and pack it for this processor, or for the kernel that the environment
  * variable MLRACE_TREE_KERNEL names.
- * has_ranges  whether some of the trees will be evaluated without the others
  * arena    holds the forest
  * scratch  temporary data
  * returns  MR_OK; the statuses of mr_tree_ensemble_validate; MR_E_UNSUPPORTED when the processor
  *          lacks that kernel, or there are more thresholds than ranks */
 MR_MUST_CHECK mr_status mr_tree_forest_build(const struct mr_tree_ensemble *ensemble,
-                                             bool has_ranges, struct mr_arena *arena,
-                                             struct mr_arena *scratch,
+                                             struct mr_arena *arena, struct mr_arena *scratch,
                                              const struct mr_tree_forest **out,
                                              struct mr_error *err);
 
@@ -57,7 +55,7 @@ MR_MUST_CHECK mr_status mr_tree_scratch_new(const struct mr_tree_forest *forest,
 void mr_tree_forest_sum(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
                         size_t n_rows);
 
-/* The same for trees first .. end of a forest that was built with has_ranges. */
+/* The same for trees first .. end. */
 void mr_tree_forest_sum_range(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
                               size_t n_rows, size_t first, size_t end);
 

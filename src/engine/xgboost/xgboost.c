@@ -58,8 +58,7 @@ static mr_status build_trees(struct mr_xgb_model *model, struct mr_xgb_booster *
     if (!starts) return mr_arena_fail(arena, err);
     memcpy(starts, booster->round_starts, n_starts * sizeof(*starts));
     model->round_starts = starts;
-    return mr_tree_forest_build(&booster->ensemble, has_rounds, arena, scratch, &model->forest,
-                                err);
+    return mr_tree_forest_build(&booster->ensemble, arena, scratch, &model->forest, err);
 }
 
 /* Linear ------------------------------------------------------------------------------------ */

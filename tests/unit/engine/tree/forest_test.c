@@ -276,7 +276,7 @@ static const struct mr_tree_forest *build(const struct mr_tree_ensemble *ensembl
     const struct mr_tree_forest *forest = NULL;
     struct mr_error err = {0};
     setenv("MLRACE_TREE_KERNEL", kernels[kernel], 1);
-    mr_status status = mr_tree_forest_build(ensemble, true, arena, scratch, &forest, &err);
+    mr_status status = mr_tree_forest_build(ensemble, arena, scratch, &forest, &err);
     unsetenv("MLRACE_TREE_KERNEL");
     if (!has_kernel(kernel)) {
         assert_int_equal(status, MR_E_UNSUPPORTED);
@@ -512,7 +512,7 @@ static void test_unknown_kernel(void **state) {
     const struct mr_tree_forest *forest = NULL;
     struct mr_error err = {0};
     setenv("MLRACE_TREE_KERNEL", "abacus", 1);
-    assert_int_equal(mr_tree_forest_build(&ensemble, false, arena, arena, &forest, &err),
+    assert_int_equal(mr_tree_forest_build(&ensemble, arena, arena, &forest, &err),
                      MR_E_UNSUPPORTED);
     assert_string_equal(
         err.message, "MLRACE_TREE_KERNEL is \"abacus\": the kernels are scalar, avx2 and avx512");
