@@ -265,8 +265,9 @@ static struct mr_str entries_of(struct mr_str json) {
     return (struct mr_str){json.data + 1, json.size - 2};
 }
 
-/* How many entries a list has; -1: it is none. */
+/* How many entries a list of rows has; -1: it is none. */
 static int64_t count_entries(const struct mr_output *output) {
+    if (output->is_by_target) return -1;
     if (output->kind == MR_OUTPUT_RECORDS) return output->records.n_rows;
     if (output->kind == MR_OUTPUT_TENSOR) {
         return output->tensor.n_dims ? output->tensor.shape[0] : -1;

@@ -80,7 +80,8 @@ mr_status mr_input_slice(const struct mr_input *input, int64_t first, int64_t en
 mr_status mr_output_like(const struct mr_output *slice, int64_t n_rows, struct mr_arena *arena,
                          struct mr_output *out, struct mr_error *err) {
     const struct mr_tensor *tensor = &slice->tensor;
-    bool is_list = slice->kind == MR_OUTPUT_TENSOR && !slice->http_status && tensor->n_dims > 0;
+    bool is_list = slice->kind == MR_OUTPUT_TENSOR && !slice->http_status && !slice->is_by_target &&
+                   tensor->n_dims > 0;
     if (!is_list || tensor->shape[0] == 0) {
         return mr_fail(err, MR_E_UNSUPPORTED, "the answer is no list with an entry for each row");
     }

@@ -20,7 +20,8 @@ MR_MUST_CHECK mr_status mr_input_slice(const struct mr_input *input, int64_t fir
 
 /* Room for the answers to n_rows rows that are like those to a slice: a tensor of that dtype, whose
  * shape differs in the first dimension only.
- * returns  MR_OK; MR_E_UNSUPPORTED: the slice's answer is no list; MR_E_TOO_LARGE, MR_E_NO_MEMORY
+ * returns  MR_OK; MR_E_UNSUPPORTED: the slice's answer is no list of rows; MR_E_TOO_LARGE,
+ * MR_E_NO_MEMORY
  */
 MR_MUST_CHECK mr_status mr_output_like(const struct mr_output *slice, int64_t n_rows,
                                        struct mr_arena *arena, struct mr_output *out,

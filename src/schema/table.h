@@ -115,6 +115,7 @@ struct mr_output {
                                 body */
     int http_status;         /* 0: 200; else what a model's own exception asks for */
     bool is_bare;            /* not to be wrapped in {"predictions": ...} */
+    bool is_by_target;       /* TENSOR: an entry for each target, which has one for each row */
 };
 
 /* Zeroed columns; MR_E_NO_MEMORY or MR_E_TOO_LARGE when the arena says so. */

@@ -376,5 +376,6 @@ mr_status mr_skt_new_answer(const struct mr_skt_model *model, int64_t n_rows,
     tensor.n_values = n_rows * (int64_t)(n_arrays * width);
     tensor.values = values;
     out->tensor = tensor;
+    out->is_by_target = n_arrays > 1;
     return MR_OK;
 }

@@ -160,6 +160,9 @@ static void answers_that_do_not_fit(void **state) {
     scalar.tensor.n_dims = 0;
     assert_int_equal(mr_output_like(&json, 9, arena, &joined, &err), MR_E_UNSUPPORTED);
     assert_int_equal(mr_output_like(&scalar, 9, arena, &joined, &err), MR_E_UNSUPPORTED);
+    struct mr_output by_target = slice;
+    by_target.is_by_target = true;
+    assert_int_equal(mr_output_like(&by_target, 9, arena, &joined, &err), MR_E_UNSUPPORTED);
     assert_int_equal(mr_output_like(&slice, 9, arena, &joined, &err), MR_OK);
     struct mr_output wide = answer(MR_FLOAT64, 4, 3, 0), flat = answer(MR_FLOAT64, 4, 0, 0),
                      whole = answer(MR_INT64, 4, 2, 0), fails = slice;
