@@ -34,7 +34,9 @@ static mr_status read_loss(struct mr_skt_builder *b, size_t n_raw) {
     const size_t n = sizeof(losses) / sizeof(*losses);
     while (i < n && !mr_object_is(loss, losses[i].module, losses[i].name)) i++;
     if (i == n || (losses[i].link == MR_SKT_LINK_IDENTITY) == model->type->is_classifier) {
-        return mr_skt_refuse(b, "with that loss");
+        char text[200];
+        return mr_fail(b->err, MR_E_UNSUPPORTED, "no native engine for %s with the loss %s yet",
+                       b->estimator.name, mr_object_describe(loss, text, sizeof(text)));
     }
     model->link = losses[i].link;
     bool is_multiclass = model->link == MR_SKT_LINK_SOFTMAX || model->link == MR_SKT_LINK_LOGSUMEXP;

@@ -184,7 +184,9 @@ static mr_status read_loss(struct mr_skt_builder *b, size_t n_raw) {
                        "%s: there are %zu raw predictions, but %zu classes in classes_",
                        b->estimator.name, n_raw, n_classes);
     }
-    return mr_skt_refuse(b, "with that loss");
+    char text[200];
+    return mr_fail(b->err, MR_E_UNSUPPORTED, "no native engine for %s with the loss %s yet",
+                   b->estimator.name, mr_object_describe(loss, text, sizeof(text)));
 }
 
 /* HistGradientBoostingClassifier.predict. */
