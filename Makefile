@@ -5,7 +5,7 @@ PORT ?= 5000
 SECONDS_EACH ?= 60
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test test-large test-kills test-restarts unit sanitize tsan bench bench-python bench-engines bench-trees soak fuzz format lint clean
+.PHONY: help build demo test test-large test-kills test-restarts unit sanitize tsan bench bench-python bench-engines bench-trees soak soak-clients fuzz format lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -82,6 +82,12 @@ soak: ## a million mixed requests to Python workers: does memory stay flat?
 	@scripts/venv
 	@scripts/build release mlrace
 	.venv/bin/python bench/soak.py
+
+soak-clients: ## a million requests of clients that leave, read slowly and send noise
+	@scripts/bootstrap bench
+	@scripts/venv
+	@scripts/build release mlrace
+	.venv/bin/python bench/soak_clients.py
 
 fuzz: ## run each fuzz target for SECONDS_EACH=60 seconds
 	@scripts/bootstrap fuzz
