@@ -17,12 +17,15 @@ from mlflow.utils.proto_json_utils import NumpyEncoder, _get_jsonable_obj
 from . import process, wire
 
 _MAX_MESSAGE_CHARACTERS = 4096
+_MAX_STACK_TRACE_CHARACTERS = 65536
 _MAX_HEADS = 256
 _DTYPE_CODES = {
     np.dtype(name): code for code, name in enumerate(wire.DTYPE_NAMES) if code < wire.STR
 }
 _BARE_TOKEN_OR_TEXT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|NaN|-?Infinity')
 _heads = {}
+
+has_stack_traces = False  # errors tell how they came to be: --stack-traces
 
 
 class NotJson(Exception):
@@ -173,4 +176,11 @@ def _memory_error():
 def _error(error_code, http_status, message):
     if len(message) > _MAX_MESSAGE_CHARACTERS:
         message = message[:_MAX_MESSAGE_CHARACTERS] + "..."
-    return (wire.write_error(error_code, http_status, message),)
+    return (wire.write_error(error_code, http_status, message, _stack_trace()),)
+
+
+def _stack_trace():
+    """What is raised at the moment, as MLflow shows it (_handle_serving_error); None: not wanted."""
+    if not has_stack_traces or sys.exc_info()[0] is None:
+        return None
+    return traceback.format_exc()[-_MAX_STACK_TRACE_CHARACTERS:]

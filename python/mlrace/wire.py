@@ -229,11 +229,14 @@ def write_alone(is_final):
     return _RESULT.pack(RESULT_ALONE, IS_FINAL if is_final else 0, 0, 0, 0, 0, 0, 0)
 
 
-def write_error(error_code, http_status, message):
+def write_error(error_code, http_status, message, stack_trace=None):
     """A result's payload that says what went wrong."""
     if not 400 <= http_status <= 599:
         http_status = 500
-    body = json.dumps({"error_code": error_code, "message": message})
+    fields = {"error_code": error_code, "message": message}
+    if stack_trace is not None:
+        fields["stack_trace"] = stack_trace
+    body = json.dumps(fields)
     return _write_text(RESULT_ERROR, 0, http_status, body.encode("ascii"))
 
 

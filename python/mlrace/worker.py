@@ -22,6 +22,7 @@ def main():
     started = time.monotonic()
     parser = argparse.ArgumentParser(prog="python -m mlrace.worker", allow_abbrev=False)
     parser.add_argument("--socket", type=int, required=True, metavar="FD")
+    parser.add_argument("--stack-traces", action="store_true")
     environment.add_arguments(parser)
     options = parser.parse_args()
     process.ignore_signals()
@@ -32,8 +33,9 @@ def main():
     try:
         environment.enter(options, ["-m", "mlrace.worker", *sys.argv[1:]])
         os.set_inheritable(options.socket, False)  # by what the model starts
-        from . import host  # imports everything heavy
+        from . import answers, host  # imports everything heavy
 
+        answers.has_stack_traces = options.stack_traces
         work = host.prepare(channel, options.model, started)
     except Problem as problem:
         fail(channel, str(problem))

@@ -40,7 +40,7 @@ static mr_status answer_now(const struct mr_endpoints *endpoints, struct mr_http
     mr_trace_lap(request, MR_STAGE_PREDICT);
     output.is_bare = question->is_bare;
     mr_respond_output(&output, &endpoints->encode, request->arena, response);
-    mr_trace_end(request, response);
+    mr_respond_end(endpoints, request, response);
     if (is_measured) mr_cost_learn(endpoints->cost, n_rows, mr_cost_now_ns() - start_ns);
     return MR_OK;
 }
@@ -75,7 +75,7 @@ static void invocations(void *ctx, struct mr_http_request *request,
     if (request->notes) mr_metrics_in_flight(endpoints->observer.metrics, 1);
     if (answer(endpoints, request, response, &err) != MR_OK) {
         mr_respond_error(&err, request->arena, response);
-        mr_trace_end(request, response);
+        mr_respond_end(endpoints, request, response);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "api/cost.h"
+#include "api/error_detail.h"
 #include "api/observe.h"
 #include "base/compute.h"
 #include "codec/encode.h"
@@ -23,6 +24,7 @@ struct mr_endpoints {
     struct mr_compute *compute; /* what is too much for an I/O thread; outlives the server */
     struct mr_cost *cost;       /* of the model's rows, when its engine is native */
     struct mr_observer observer;
+    mr_error_detail error_detail;
     bool has_server_timing;       /* responses say where their time went */
     _Atomic double *load_seconds; /* from the start to the model being ready; 0 before */
     atomic_bool is_stopping;      /* the server was told to end: not ready any more */

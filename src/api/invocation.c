@@ -6,6 +6,7 @@
 #include <yyjson.h>
 
 #include "api/deadline.h"
+#include "api/error_detail.h"
 #include "api/respond.h"
 #include "api/trace.h"
 
@@ -20,7 +21,8 @@ struct invocation {
     struct mr_question question;
     struct mr_call call;
     struct mr_http_pending *pending;
-    bool is_stream; /* the response is one: set before `answer` runs, which the engine causes */
+    struct mr_str id; /* the request's */
+    bool is_stream;   /* the response is one: set before `answer` runs, which the engine causes */
     pthread_mutex_t lock; /* the order of adding, pausing and going on; protects the next two */
     bool is_paused;
     bool is_done; /* the engine does not know the call any more */
@@ -77,8 +79,12 @@ static void add_error(struct invocation *invocation) {
     struct mr_str text = error_text(&invocation->call, &doc);
     struct mr_arena *arena = mr_arena_new(0, NULL);
     if (arena) {
-        struct mr_buf event;
+        struct mr_buf event, json;
         mr_buf_init(&event, arena);
+        mr_buf_init(&json, arena);
+        mr_json_encode_string(text, &json);
+        if (invocation->endpoints->error_detail == MR_ERROR_NONE)
+            text = mr_error_hidden(invocation->id, mr_buf_str(&json), arena);
         mr_buf_text(&event, "{\"error\": ");
         mr_json_encode_string(text, &event);
         mr_buf_char(&event, '}');
@@ -124,7 +130,7 @@ static void answer(void *job, struct mr_http_request *request, struct mr_http_re
     } else {
         mr_respond_error(&call->err, request->arena, response);
     }
-    mr_trace_end(request, response);
+    mr_respond_end(invocation->endpoints, request, response);
 }
 
 static bool cancel(void *job) {
@@ -167,6 +173,7 @@ mr_status mr_invocation_start(const struct mr_endpoints *endpoints, struct mr_ht
     if (!invocation) return mr_arena_fail(request->arena, err);
     invocation->endpoints = endpoints;
     invocation->question = *question;
+    invocation->id = request->id;
     pthread_mutex_init(&invocation->lock, NULL);
     invocation->call = (struct mr_call){
         .input = &invocation->question.input,

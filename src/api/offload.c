@@ -140,7 +140,7 @@ static void run_slice(struct mr_compute_job *job, size_t piece) {
 /* The response is there, or nobody wants one: the request is its connection's again. Freeing a
  * hundred megabytes takes the kernel milliseconds, in which other connections would wait. */
 static bool finish(struct offload *offload) {
-    mr_trace_end(offload->request, &offload->response);
+    mr_respond_end(offload->endpoints, offload->request, &offload->response);
     free_kept(offload);
     if (!offload->is_for_python) {
         mr_arena_discard_others(offload->request->arena, offload->response.body.data);
@@ -238,6 +238,7 @@ static void answer(void *job, struct mr_http_request *request, struct mr_http_re
     struct mr_error err = {0};
     if (mr_invocation_start(offload->endpoints, request, &offload->question, &err) != MR_OK) {
         mr_respond_error(&err, request->arena, response);
+        mr_respond_end(offload->endpoints, request, response);
     }
 }
 

@@ -1,5 +1,7 @@
 #include "api/respond.h"
 
+#include "api/trace.h"
+
 #define RETRY_AFTER_S 1
 
 static const char json_type[] = "application/json";
@@ -50,4 +52,10 @@ void mr_respond_output(const struct mr_output *output, const struct mr_encode_op
     } else {
         mr_respond_error(&err, arena, out);
     }
+}
+
+void mr_respond_end(const struct mr_endpoints *endpoints, const struct mr_http_request *request,
+                    struct mr_http_response *response) {
+    if (endpoints->error_detail == MR_ERROR_NONE) mr_error_hide(request, response);
+    mr_trace_end(request, response);
 }

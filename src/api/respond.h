@@ -2,6 +2,7 @@
 #ifndef MR_API_RESPOND_H
 #define MR_API_RESPOND_H
 
+#include "api/endpoints.h"
 #include "codec/encode.h"
 #include "http/http.h"
 #include "schema/table.h"
@@ -17,5 +18,10 @@ void mr_respond_error(const struct mr_error *err, struct mr_arena *arena,
 /* What a model answered: {"predictions": ...}, or the error that it raised. */
 void mr_respond_output(const struct mr_output *output, const struct mr_encode_options *options,
                        struct mr_arena *arena, struct mr_http_response *out);
+
+/* The response to a question is filled in: its trace ends, and what endpoints->error_detail keeps
+ * from the client is logged instead. */
+void mr_respond_end(const struct mr_endpoints *endpoints, const struct mr_http_request *request,
+                    struct mr_http_response *response);
 
 #endif

@@ -45,6 +45,9 @@ static const char help[] =
     "      --log-format text|json  lines of the log (text on a terminal, else json)\n"
     "      --no-access-log      no line for each request\n"
     "      --server-timing      responses tell in a header where their time went\n"
+    "      --error-detail full|brief|none\n"
+    "                           what clients are told of errors: full adds the stack trace of a\n"
+    "                           Python model, none has the reason in the log alone (brief)\n"
     "      --nan null|literal   how NaN and infinities are written: null, or the bare words\n"
     "                           that MLflow writes, which are not JSON (null)\n";
 
@@ -85,6 +88,7 @@ struct config {
     mr_log_format log_format;
     bool has_access_log;
     bool has_server_timing;
+    mr_error_detail error_detail;
     struct mr_engine_args engine;
 };
 
@@ -96,7 +100,8 @@ enum {
     OPT_REUSE_PORT,
     OPT_LOG_FORMAT,
     OPT_NO_ACCESS_LOG,
-    OPT_SERVER_TIMING
+    OPT_SERVER_TIMING,
+    OPT_ERROR_DETAIL
 };
 
 static const struct option options[] = {
@@ -112,10 +117,21 @@ static const struct option options[] = {
     {"log-format", required_argument, NULL, OPT_LOG_FORMAT},
     {"no-access-log", no_argument, NULL, OPT_NO_ACCESS_LOG},
     {"server-timing", no_argument, NULL, OPT_SERVER_TIMING},
+    {"error-detail", required_argument, NULL, OPT_ERROR_DETAIL},
     MR_ENGINE_OPTIONS,
     MR_QUEUE_OPTIONS,
     MR_CLI_HELP_OPTION,
     {0}};
+
+static bool set_error_detail(struct config *config, const char *name) {
+    static const char *const names[] = {
+        [MR_ERROR_BRIEF] = "brief", [MR_ERROR_FULL] = "full", [MR_ERROR_NONE] = "none", NULL};
+    int found = mr_cli_find_word(names, name);
+    if (found == MR_CLI_NO_WORD) return false;
+    config->error_detail = (mr_error_detail)found;
+    config->engine.options.python.has_stack_traces = found == MR_ERROR_FULL;
+    return true;
+}
 
 static bool set_option(void *to, int option, char *value, const char **expected) {
     struct config *config = to;
@@ -147,6 +163,9 @@ static bool set_option(void *to, int option, char *value, const char **expected)
         return config->log_format == MR_LOG_JSON || strcmp(value, "text") == 0;
     case OPT_NO_ACCESS_LOG: config->has_access_log = false; return true;
     case OPT_SERVER_TIMING: config->has_server_timing = true; return true;
+    case OPT_ERROR_DETAIL:
+        *expected = "full, brief or none";
+        return set_error_detail(config, value);
     default:
         return mr_queue_options_set(&config->engine.options.python.queue, option, value,
                                     expected) &&
@@ -367,6 +386,7 @@ static mr_status serve_model(const struct config *config, const struct mr_model 
     struct mr_endpoints endpoints = {.model = model,
                                      .encode = {.is_nan_literal = config->engine.is_nan_literal},
                                      .cost = &cost,
+                                     .error_detail = config->error_detail,
                                      .has_server_timing = config->has_server_timing,
                                      .load_seconds = &load_seconds};
     MR_TRY(start_observer(config, &endpoints.observer, err));

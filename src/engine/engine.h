@@ -58,8 +58,9 @@ struct mr_python_options {
     unsigned timeout_ms; /* from the time a call is asked for its answer, or the first part of a
                             streamed one, and again for the next part; 0: none */
     struct mr_queue_options queue;
-    bool is_nan_literal; /* JSON that Python writes has NaN and infinities bare; else null */
-    bool is_waiting;     /* calls asked while the model is loading wait for it, else they fail */
+    bool has_stack_traces; /* errors tell where in Python they were raised */
+    bool is_nan_literal;   /* JSON that Python writes has NaN and infinities bare; else null */
+    bool is_waiting;       /* calls asked while the model is loading wait for it, else they fail */
     /* Told once when loading has ended, on a thread of the engine: err is NULL when ready. May be
      * NULL itself. */
     void (*loaded)(void *ctx, const struct mr_error *err);

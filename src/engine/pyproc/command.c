@@ -118,6 +118,7 @@ mr_status mr_command_init(const struct mr_python_options *options, const char *m
     add(&arguments, mr_arena_strdup(arena, mr_str_from(socket)));
     add(&arguments, "--model");
     add(&arguments, mr_arena_strdup(arena, mr_str_from(model_path)));
+    if (options->has_stack_traces) add(&arguments, "--stack-traces");
     add_options(options, &arguments);
     add_environment(options, out->n_threads, &variables);
     if (arguments.is_failed || variables.is_failed) return mr_arena_fail(arena, err);

@@ -90,6 +90,7 @@ static void test_options(void **state) {
     const struct mr_python_options options = {.interpreter = "python3",
                                               .package_path = "/opt/mlrace",
                                               .env_manager = "uv",
+                                              .has_stack_traces = true,
                                               .installs_mlflow = true,
                                               .is_offline = true,
                                               .wheel_dir = "/wheels",
@@ -97,7 +98,8 @@ static void test_options(void **state) {
                                               .n_pip_overrides = 2};
     struct mr_command command = command_of(&options, 1);
     assert_arguments(&command,
-                     "python3 -m mlrace.worker --socket 3 --model /models/m --env-manager uv "
+                     "python3 -m mlrace.worker --socket 3 --model /models/m --stack-traces "
+                     "--env-manager uv "
                      "--install-mlflow --offline --wheel-dir /wheels "
                      "--pip-requirements-override numpy<2 --pip-requirements-override pandas");
 }
