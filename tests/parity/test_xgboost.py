@@ -9,7 +9,6 @@ MLRACE_EXAMPLES=10 tries ten times as many random models and inputs.
 
 import json
 import os
-import pathlib
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other take their time
 
@@ -22,14 +21,9 @@ import pandas as pd
 import pytest
 import xgboost as xgb
 from hypothesis import HealthCheck, given, settings
-from predictor import Predictor, Refused
+from predictor import Predictor, Refused, tree_kernels
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
-
-FLAGS = pathlib.Path("/proc/cpuinfo").read_text()
-KERNELS = ["scalar"]
-KERNELS += ["avx2"] if " avx2" in FLAGS else []
-KERNELS += ["avx512"] if " avx512bw" in FLAGS else []
 
 # float32 values where a comparison, a conversion or a sum could go wrong.
 TINY, SMALLEST, LARGEST = 1.4e-45, 1.1754944e-38, 3.4028235e38
@@ -62,7 +56,7 @@ def predictor(tmp_path_factory):
     predictor.close()
 
 
-@pytest.fixture(scope="module", params=KERNELS)
+@pytest.fixture(scope="module", params=tree_kernels())
 def kernel(request, tmp_path_factory):
     """A predictor with a kernel that may not be the best one."""
     predictor = start(tmp_path_factory.mktemp("kernel"), {"MLRACE_TREE_KERNEL": request.param})

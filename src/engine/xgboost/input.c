@@ -13,7 +13,8 @@ static mr_status check_characters(const struct mr_column *columns, size_t n, str
     for (size_t i = 0; i < n; i++) {
         struct mr_str name = columns[i].name;
         for (size_t k = 0; k < name.size; k++) {
-            if (!strchr("[]<", name.data[k]) || name.data[k] == '\0') continue;
+            char c = name.data[k];
+            if (c != '[' && c != ']' && c != '<') continue;
             return mr_fail(err, MR_E_BAD_REQUEST,
                            "column \"%.*s\": XGBoost takes no names with [, ] or <",
                            MR_STR_ARGS(name));
