@@ -330,6 +330,7 @@ def test_time_limits_that_are_none(serve, slow_model):
 def test_large_requests_leave_a_worker_to_small_ones(serve, slow_model):
     with serve(slow_model, "-w", "2", "--max-batch-rows", "100") as server:
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            assert server.invoke(sleep_body(0.0)).status == 200
             large = [pool.submit(server.invoke, sleep_body(1.0, n=200)) for _ in range(2)]
             time.sleep(0.2)
             started = time.monotonic()

@@ -14,6 +14,7 @@ mr_status mr_calls_init(struct mr_calls *calls, struct mr_lane *lanes, size_t n_
                                .timeout_us = options->timeout_us,
                                .next_us = MR_NEVER_US,
                                .service_us = MR_NEVER_US,
+                               .small_until_us = INT64_MIN,
                                .options = options->queue,
                                .is_nan_literal = options->is_nan_literal,
                                .has_rows = options->has_rows,
@@ -248,6 +249,7 @@ void mr_calls_ask(struct mr_calls *calls, struct mr_ticket *ticket, int64_t now_
     ticket->asked_us = now_us;
     ticket->deadline_us = deadline_of(calls, ticket->call, now_us);
     mr_calls_look_at(calls, ticket->deadline_us);
+    if (!ticket->is_large) calls->small_until_us = now_us + MR_CALLS_SMALL_US;
     append(calls, ticket);
     mr_calls_dispatch(calls, now_us);
 }

@@ -2,12 +2,12 @@
  *
  * Knows sockets and the time, not processes. A lane is the place of a worker; it is closed while
  * the worker's process is missing. Calls leave the queue in the order they came, but those that go
- * together (batch.h) at once, and a large one not when it would take the last worker that has none.
- * A worker gets one call or one batch; where no batches are made and calls are short a second one
- * ahead, so that it need not wait for us in between; an asynchronous one gets many. The calls of a
- * batch that cannot be answered together, or whose worker ended, are sent again, each alone. A call
- * that is cancelled, or too late, ends for its caller at once but keeps its slot until the worker
- * has ended it too, since only then it is free.
+ * together (batch.h) at once, and a large one not when it would take the last worker that has none
+ * while small ones come. A worker gets one call or one batch; where no batches are made and calls
+ * are short a second one ahead, so that it need not wait for us in between; an asynchronous one
+ * gets many. The calls of a batch that cannot be answered together, or whose worker ended, are sent
+ * again, each alone. A call that is cancelled, or too late, ends for its caller at once but keeps
+ * its slot until the worker has ended it too, since only then it is free.
  *
  * Not thread-safe: the owner holds one lock around all of it, but for mr_calls_prepare and
  * mr_ended_tell. Times are microseconds of a clock that never goes back, given by the caller. */
@@ -22,6 +22,7 @@
 #define MR_CALLS_MAX_AHEAD 2        /* calls that a worker may hold */
 #define MR_CALLS_MAX_ASYNC 64       /* the same, if it is asynchronous */
 #define MR_CALLS_GRACE_US 1000000   /* for a worker to end a call that is too late */
+#define MR_CALLS_SMALL_US 1000000   /* after a small call: more are to be expected */
 #define MR_CALLS_SHORT_CALL_US 2000 /* while they take no longer, calls are sent ahead */
 #define MR_NEVER_US INT64_MAX
 
@@ -99,6 +100,7 @@ struct mr_calls {
     bool has_rows;                /* see mr_batch_allows */
     atomic_bool may_batch;        /* calls may be sent together; read without the lock, too */
     uint64_t n_last_calls;        /* that were last answered together */
+    int64_t small_until_us;       /* small calls are to be expected up to then */
     struct mr_arena *scratch;     /* for what is being sent */
     struct mr_engine_stats stats; /* but for what lanes tell */
     /* Tell when lane->needs_room has changed. */

@@ -222,9 +222,10 @@ static struct mr_lane *choose_lane(const struct mr_calls *calls, const struct mr
     return best;
 }
 
-/* Whether a large call would take the last worker that has none. */
-static bool must_leave_one(const struct mr_calls *calls) {
+/* Whether a large call would take the last worker that has none, while small ones come. */
+static bool must_leave_one(struct mr_calls *calls, int64_t now_us) {
     size_t n_open = 0, n_large = 0;
+    if (calls->small_until_us <= now_us) return false;
     for (size_t i = 0; i < calls->n_lanes; i++) {
         const struct mr_lane *lane = &calls->lanes[i];
         if (!mr_lane_is_open(lane)) continue;
@@ -232,7 +233,9 @@ static bool must_leave_one(const struct mr_calls *calls) {
         n_open++;
         n_large += lane->n_slots > 0 && lane->slots[0].is_large;
     }
-    return n_open > 1 && n_large >= n_open - 1;
+    bool must = n_open > 1 && n_large >= n_open - 1;
+    if (must) mr_calls_look_at(calls, calls->small_until_us);
+    return must;
 }
 
 /* The call that is to be sent next, NULL: none may be. */
@@ -241,7 +244,7 @@ static struct mr_ticket *next_ticket(struct mr_calls *calls, int64_t now_us) {
     for (struct mr_ticket *ticket = calls->first; ticket; ticket = ticket->next) {
         if (!can_be_sent(calls, ticket, now_us)) continue;
         if (!ticket->is_large) return ticket;
-        if (!is_known) skips_large = must_leave_one(calls);
+        if (!is_known) skips_large = must_leave_one(calls, now_us);
         is_known = true;
         if (!skips_large) return ticket;
     }

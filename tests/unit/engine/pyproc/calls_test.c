@@ -743,15 +743,20 @@ static void test_large_calls_leave_a_worker(void **state) {
     open_lane(0, false);
     open_lane(1, false);
     ask_table(5, 1);
-    struct mr_call *large = ask_table(6, 2);
-    ask_table(1, 3);
     uint64_t id = ASSERT_TAKES(0, 1, 1, 1, 1, 1);
+    ask_table(1, 3);
     uint64_t other = ASSERT_TAKES(1, 3);
+    struct mr_call *large = ask_table(6, 2);
     answer_all(1, other);
     assert_takes_nothing(1);
     assert_int_equal(large->started_ns, 0);
     answer_all(0, id);
-    ASSERT_TAKES(0, 2, 2, 2, 2, 2, 2);
+    id = ASSERT_TAKES(0, 2, 2, 2, 2, 2, 2);
+    large = ask_table(7, 4);
+    assert_takes_nothing(1);
+    assert_true(calls.next_us < now + MR_CALLS_SMALL_US);
+    expire(calls.next_us); /* no small one has come for a while */
+    ASSERT_TAKES(1, 4, 4, 4, 4, 4, 4, 4);
 }
 
 static void test_full_queue(void **state) {
