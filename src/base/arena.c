@@ -10,6 +10,10 @@
 #define MAX_BLOCK_BYTES ((size_t)1024 * 1024)
 #define LARGE_BYTES ((size_t)4096)
 
+/* Of a large arena. */
+#define MAX_LARGE_BLOCK_BYTES ((size_t)32 * 1024 * 1024)
+#define HUGE_PAGE_BYTES ((size_t)2 * 1024 * 1024)
+
 struct block {
     struct block *previous;
     size_t size; /* whole block, header included */
@@ -22,7 +26,8 @@ struct mr_arena {
     size_t used; /* bytes of `bump` in use, header included */
     size_t held; /* bytes in all blocks */
     size_t max_bytes;
-    bool is_over_cap; /* why the last failure happened */
+    size_t max_block_bytes; /* of those for small allocations */
+    bool is_over_cap;       /* why the last failure happened */
 };
 
 static void *libc_allocate(void *ctx, size_t size) {
@@ -42,8 +47,23 @@ struct mr_arena *mr_arena_new(size_t max_bytes, const struct mr_allocator *alloc
                                      : (struct mr_allocator){libc_allocate, libc_release, NULL};
     struct mr_arena *arena = chosen.allocate(chosen.ctx, sizeof(*arena));
     if (!arena) return NULL;
-    *arena = (struct mr_arena){.allocator = chosen, .max_bytes = max_bytes};
+    *arena = (struct mr_arena){
+        .allocator = chosen, .max_bytes = max_bytes, .max_block_bytes = MAX_BLOCK_BYTES};
     return arena;
+}
+
+struct mr_arena *mr_arena_new_large(size_t max_bytes) {
+    struct mr_arena *arena = mr_arena_new(max_bytes, NULL);
+    if (arena) arena->max_block_bytes = MAX_LARGE_BLOCK_BYTES;
+    return arena;
+}
+
+/* Only a hint, and only whole huge pages: memory that is not written to costs nothing. */
+static void advise_huge_pages(const struct mr_arena *arena, void *block, size_t size) {
+    if (arena->max_block_bytes == MAX_BLOCK_BYTES) return;
+    uintptr_t from = ((uintptr_t)block + HUGE_PAGE_BYTES - 1) & ~(HUGE_PAGE_BYTES - 1);
+    uintptr_t to = ((uintptr_t)block + size) & ~(HUGE_PAGE_BYTES - 1);
+    if (to > from) (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
 }
 
 static void release_blocks(struct mr_arena *arena, struct block *keep) {
@@ -86,6 +106,7 @@ static struct block *add_block(struct mr_arena *arena, size_t size) {
         arena->is_over_cap = false;
         return NULL;
     }
+    advise_huge_pages(arena, block, size);
     block->previous = arena->last;
     block->size = size;
     arena->last = block;
@@ -117,7 +138,7 @@ void *mr_arena_alloc(struct mr_arena *arena, size_t size) {
     size_t rounded = size ? (size + 15) & ~(size_t)15 : 16;
     if (!arena->bump || arena->bump->size - arena->used < rounded) {
         size_t wanted = arena->bump ? arena->bump->size * 2 : FIRST_BLOCK_BYTES;
-        if (wanted > MAX_BLOCK_BYTES) wanted = MAX_BLOCK_BYTES;
+        if (wanted > arena->max_block_bytes) wanted = arena->max_block_bytes;
         struct block *block = add_block(arena, wanted);
         if (!block) return NULL;
         arena->bump = block;
@@ -153,6 +174,7 @@ static struct block *resize_last(struct mr_arena *arena, size_t size) {
     if (arena->allocator.allocate == libc_allocate) {
         block = realloc(old, size); /* the kernel remaps large blocks instead of copying them */
         if (!block) return NULL;
+        advise_huge_pages(arena, block, size);
     } else {
         block = arena->allocator.allocate(arena->allocator.ctx, size);
         if (!block) return NULL;

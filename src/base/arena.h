@@ -24,6 +24,10 @@ struct mr_allocator {
 /* A new, empty arena. max_bytes: cap on the sum of its blocks, 0 = none. allocator: NULL = malloc.
  * Returns NULL when out of memory. */
 struct mr_arena *mr_arena_new(size_t max_bytes, const struct mr_allocator *allocator);
+/* An arena for the many megabytes that reading a model takes: made of large blocks in huge pages,
+ * since asking the system for memory page by page takes as long as filling it. */
+struct mr_arena *mr_arena_new_large(size_t max_bytes);
+
 void mr_arena_free(struct mr_arena *arena); /* NULL is allowed */
 
 /* Forget everything allocated; keeps the newest block of small allocations for the next use. */

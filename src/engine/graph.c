@@ -30,7 +30,7 @@ mr_status mr_graph_open(const struct mr_model_source *source, const struct mr_gr
                         struct mr_error *err) {
     struct mr_graph_file *file = source->shared;
     if (!file->arena) {
-        file->arena = mr_arena_new(MAX_GRAPH_BYTES, NULL);
+        file->arena = mr_arena_new_large(MAX_GRAPH_BYTES);
         if (!file->arena) return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
         file->err.status = read_file(source, file->arena, &file->graph, &file->err);
     }

@@ -170,21 +170,45 @@ static mr_status convert(struct converter *c, yyjson_val *from, struct mr_object
     }
 }
 
-mr_status mr_json_object_parse(struct mr_str file, struct mr_arena *arena,
-                               const struct mr_object **out, struct mr_error *err) {
-    struct mr_object *root = mr_arena_zalloc(arena, sizeof(*root));
-    if (!root) return mr_arena_fail(arena, err);
+/* Document ---------------------------------------------------------------------------------- */
+
+static void *allocate(void *arena, size_t size) {
+    return mr_arena_alloc(arena, size);
+}
+
+static void *reallocate(void *arena, void *old, size_t old_size, size_t size) {
+    return mr_arena_realloc(arena, old, old_size, size);
+}
+
+static void release(void *arena, void *block) {
+    (void)arena;
+    (void)block;
+}
+
+/* doc_arena: what yyjson makes of the file; several times its size. */
+static mr_status parse(struct mr_str file, struct mr_arena *doc_arena, struct mr_arena *arena,
+                       struct mr_object *root, struct mr_error *err) {
+    const yyjson_alc allocator = {allocate, reallocate, release, doc_arena};
     yyjson_read_err why;
     yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)file.data, file.size,
                                        YYJSON_READ_NUMBER_AS_RAW | YYJSON_READ_ALLOW_INF_AND_NAN,
-                                       NULL, &why);
+                                       &allocator, &why);
     if (!doc && why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION) {
         return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
     }
     if (!doc) return mr_fail(err, MR_E_FORMAT, "JSON, byte %zu: %s", why.pos, why.msg);
     struct converter c = {arena, err, 0};
-    mr_status status = convert(&c, yyjson_doc_get_root(doc), root);
-    yyjson_doc_free(doc);
+    return convert(&c, yyjson_doc_get_root(doc), root);
+}
+
+mr_status mr_json_object_parse(struct mr_str file, struct mr_arena *arena,
+                               const struct mr_object **out, struct mr_error *err) {
+    struct mr_object *root = mr_arena_zalloc(arena, sizeof(*root));
+    if (!root) return mr_arena_fail(arena, err);
+    struct mr_arena *doc_arena = mr_arena_new_large(0);
+    if (!doc_arena) return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
+    mr_status status = parse(file, doc_arena, arena, root, err);
+    mr_arena_free(doc_arena);
     if (status == MR_OK) *out = root;
     return status;
 }

@@ -60,7 +60,7 @@ static mr_status load_model(const struct mr_model_source *source, struct mr_tree
     const struct mr_tree_family *family = NULL;
     MR_TRY(find_family(source, &family, err));
     struct mr_arena *arena = mr_arena_new(0, NULL);
-    struct mr_arena *scratch = mr_arena_new(MAX_LOAD_BYTES, NULL);
+    struct mr_arena *scratch = mr_arena_new_large(MAX_LOAD_BYTES);
     mr_status status = MR_E_NO_MEMORY;
     if (arena && scratch) {
         status = family->load(source, arena, scratch, out, summary, err);

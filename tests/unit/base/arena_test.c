@@ -187,6 +187,29 @@ static void test_room(void **state) {
     mr_arena_free(arena);
 }
 
+/* Large arenas hand out the same memory from larger blocks. */
+static void test_large(void **state) {
+    (void)state;
+    struct mr_arena *arena = mr_arena_new_large((size_t)64 << 20);
+    assert_non_null(arena);
+    for (size_t i = 0; i < 20000; i++) {
+        unsigned char *bytes = mr_arena_zalloc(arena, 1000);
+        assert_non_null(bytes);
+        assert_int_equal((uintptr_t)bytes % 16, 0);
+        assert_int_equal(bytes[999], 0);
+    }
+    char *text = mr_arena_alloc(arena, 5000);
+    assert_non_null(text);
+    memset(text, 'x', 5000);
+    text = mr_arena_realloc(arena, text, 5000, (size_t)8 << 20);
+    assert_non_null(text);
+    assert_int_equal(text[4999], 'x');
+    assert_null(mr_arena_alloc(arena, (size_t)64 << 20));
+    struct mr_error err = {0};
+    assert_int_equal(mr_arena_fail(arena, &err), MR_E_TOO_LARGE);
+    mr_arena_free(arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alignment_and_reset),
@@ -198,6 +221,7 @@ int main(void) {
         cmocka_unit_test(test_discard_others),
         cmocka_unit_test(test_room),
         cmocka_unit_test(test_buf),
+        cmocka_unit_test(test_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
