@@ -29,8 +29,9 @@ CORE = 0
 # What was promised: a row alone, and rows of a block of 1000, so many times the fastest other.
 TARGETS = {1: 3, 1000: 4}
 PROMISED = {Case("xgboost", 500, 6)}
-# Relative error of others than the library itself, which add in another order or in float.
-MAX_ERROR = 1e-3
+# Error that is no other model: others add in another order, and ONNX rounds thresholds to float, so
+# that a value beside one takes another way through a tree.
+MAX_ERROR = 0.05
 
 SHORT = [
     *(Case("xgboost", n, 6) for n in (5, 50, 500)),
