@@ -48,10 +48,12 @@ sanitize: ## unit tests under the address and undefined behaviour sanitizers
 	@scripts/build asan
 	ctest --preset asan
 
-tsan: ## unit tests under the thread sanitizer
+tsan: ## unit and system tests under the thread sanitizer
 	@scripts/bootstrap test
+	@scripts/venv
 	@scripts/build tsan
 	ctest --preset tsan
+	MLRACE_BUILD=build-tsan .venv/bin/pytest tests/server tests/cli
 
 bench: ## compare with nginx and with mlflow models serve; writes docs/benchmarks.md
 	@scripts/bootstrap bench

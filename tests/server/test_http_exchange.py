@@ -167,7 +167,7 @@ def test_clients_that_leave(observed):
     link = server.server.link()
     link.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     link.send(post("/large", "9000000"))
-    time.sleep(0.05)
+    link.socket.recv(1)
     leave(link)
     exchange = server.wait(3)[2]
     assert (exchange["status"], exchange["is_cut"]) == (200, 1)

@@ -182,7 +182,7 @@ def test_stop_does_not_wait_for_ever():
         stuck = [server.link().send(post("/echo", b"hello")[:-2]) for _ in range(3)]
         stuck.append(server.link().send(post("/large", "50000000")))
         time.sleep(0.1)
-        assert 0.2 < server.stop() < 2
+        assert 0.2 < server.stop() < 10
         close_all(stuck)
 
 

@@ -73,7 +73,7 @@ def test_a_connection_that_has_long_been_idle_is_closed_at_once():
             assert new.send(get("/ping")).response()[0] == 200
             with stopping(server) as seconds:
                 assert old.is_closed()
-                assert seconds() < 1
+                assert seconds() < 1.4
                 assert new.send(get("/ping")).response()[1]["connection"] == "close"
                 new.socket.close()
         old.socket.close()
@@ -162,7 +162,7 @@ def test_servers_that_share_a_port():
                 n_before = clients.n_answered
                 wait_for(lambda n=n_before: clients.n_answered > n + 20)
                 following = stack.enter_context(echo_server(**settings, port=server.port))
-                assert server.stop() < 4
+                assert server.stop() < 20
                 server = following
         assert not clients.faults
 

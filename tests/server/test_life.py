@@ -120,7 +120,7 @@ def test_no_worker_is_alive(serve, slow_model):
             os.kill(template, signal.SIGKILL)  # so that it takes a while to replace them
             for pid in workers:
                 os.kill(pid, signal.SIGKILL)
-            wait_for(lambda: problem_of(server, "/readyz") is not None, 2)
+            wait_for(lambda: problem_of(server, "/readyz") is not None, 10)
             assert "no worker process is alive" in problems_of(server)
             assert is_live(server)
             # Who asks nevertheless waits for the next worker.
@@ -166,7 +166,7 @@ def test_interrupt_waits_for_nobody(serve, iris_model):
         start = time.monotonic()
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait(5) == 0
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < 4.5
         idle.close()
 
 
