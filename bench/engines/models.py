@@ -100,11 +100,14 @@ def save_mlflow(case, model, X, folder):
 
 def convert_onnx(case, model):
     """The ONNX model, and the name of its output."""
-    from onnxmltools import convert_lightgbm, convert_sklearn, convert_xgboost
+    from onnxmltools import convert_lightgbm, convert_xgboost
     from onnxmltools.convert.common.data_types import FloatTensorType
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common import data_types as sklearn_types
 
     types = [("x", FloatTensorType([None, case.n_columns]))]
     if case.library == "forest":
+        types = [("x", sklearn_types.FloatTensorType([None, case.n_columns]))]
         converted = convert_sklearn(model, initial_types=types, options={"zipmap": False})
         return converted, "probabilities"
     if case.library == "xgboost":
@@ -163,7 +166,6 @@ def make(case, folder):
     trees = convert_treelite(case, model, folder)
     trees.serialize(folder / "treelite.bin")
     n_leaves = count_leaves(trees)
-    compile_treelite(trees, n_leaves, folder)
     (folder / "model.pickle").write_bytes(pickle.dumps(model))
     rows, _ = make_rows(case, N_ROWS, 2)
     rows.to_numpy(dtype="float32").tofile(folder / "rows.bin")
@@ -172,6 +174,7 @@ def make(case, folder):
     (folder / "model.onnx").write_bytes(onnx.SerializeToString())
     about = {"onnx_output": output, "n_leaves": n_leaves}
     (folder / "about.json").write_text(json.dumps(about))
+    compile_treelite(trees, n_leaves, folder)
     folder.rename(target)
     return target
 

@@ -178,7 +178,10 @@ def report_case(case, results, calls):
         worst = max(result["largest_error"] for result in listed)
         is_equal = not any(result["n_different"] for result in listed)
         different.append(f"{LABELS[name]} {'equal' if is_equal else f'within {worst:.0e}'}")
-    return [*lines, "", "Answers beside the library's own: " + ", ".join(different) + ".", ""]
+    lines += ["", "Answers beside the library's own: " + ", ".join(different) + "."]
+    if "tl2cgen" not in present:
+        lines.append("Without TL2cgen's code, which takes gcc minutes for so many leaves.")
+    return [*lines, ""]
 
 
 def versions():
