@@ -128,7 +128,7 @@ static void pause_call(const struct mr_engine *engine, const char *name, bool is
 }
 
 static void obey(const struct mr_engine *engine, char *line) {
-    static const char *const states[] = {"loading", "ready", "failed"};
+    static const char *const states[] = {"loading", "ready", "down", "failed"};
     line[strcspn(line, "\n")] = '\0';
     char *save, *verb = strtok_r(line, " ", &save), *name = strtok_r(NULL, " ", &save);
     if (!verb) return;

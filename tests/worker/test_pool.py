@@ -379,7 +379,7 @@ def test_all_die(start):
         pool.until(lambda: len(processes.descendants_of(pool.pid)) == 3)
         for pid in processes.descendants_of(pool.pid):
             os.kill(pid, signal.SIGKILL)
-        pool.until(lambda: pool.state() == "loading")
+        pool.until(lambda: pool.state() == "down")
         assert pool.do("echo", text="x") == (200, "x")
         assert pool.state() == "ready"
 
