@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include "api/trace.h"
-#include "base/text.h"
 
 mr_status mr_observer_init(struct mr_observer *observer, const struct mr_http_route *routes,
                            size_t n_routes, bool has_access_log, struct mr_error *err) {
@@ -21,6 +20,8 @@ void mr_observer_deinit(struct mr_observer *observer) {
     if (observer->access_log) mr_log_lines_stop(observer->access_log);
     mr_metrics_free(observer->metrics);
 }
+
+#define MAX_LINE_BYTES ((size_t)1024)
 
 /* Room that the end of a line keeps when a path is long. */
 #define END_BYTES 512
@@ -62,14 +63,11 @@ static void find_stages(const struct mr_http_exchange *exchange, uint64_t stage_
     if (exchange->answered_ns) stage_ns[MR_STAGE_WRITE] = exchange->end_ns - exchange->answered_ns;
 }
 
-static void put_json(struct mr_text *line, const struct mr_http_exchange *exchange) {
+static void put_json(struct mr_text *line, const struct mr_http_exchange *exchange,
+                     const uint64_t stage_ns[MR_N_STAGES]) {
     const struct mr_trace *trace = exchange->notes;
-    uint64_t stage_ns[MR_N_STAGES];
-    char time[MR_LOG_TIME_BYTES];
-    mr_log_time(time);
-    MR_TEXT_PUT(line, "{\"time\": \"");
-    mr_text_put(line, time, strlen(time));
-    MR_TEXT_PUT(line, "\", \"level\": \"info\", \"message\": \"request\", \"id\": \"");
+    mr_log_begin_json(line, "info");
+    MR_TEXT_PUT(line, "request\", \"id\": \"");
     put_text(line, exchange->id);
     MR_TEXT_PUT(line, "\", \"method\": \"");
     put_text(line, exchange->method);
@@ -82,7 +80,6 @@ static void put_json(struct mr_text *line, const struct mr_http_exchange *exchan
     if (exchange->is_cut) MR_TEXT_PUT(line, ", \"is_cut\": true");
     MR_TEXT_PUT(line, ", \"duration_ms\": ");
     put_ms(line, exchange->end_ns - exchange->first_ns);
-    find_stages(exchange, stage_ns);
     for (size_t i = 0; i < MR_N_STAGES; i++) {
         if (!stage_ns[i]) continue;
         MR_TEXT_PUT(line, ", \"");
@@ -112,17 +109,6 @@ static void put_plain(struct mr_text *line, const struct mr_http_exchange *excha
     MR_TEXT_PUT(line, "\n");
 }
 
-size_t mr_access_line(mr_log_format format, const struct mr_http_exchange *exchange, char *out,
-                      size_t capacity) {
-    struct mr_text line = {.data = out, .capacity = capacity};
-    if (format == MR_LOG_JSON) {
-        put_json(&line, exchange);
-    } else {
-        put_plain(&line, exchange);
-    }
-    return line.size;
-}
-
 /* Health checks and scrapes come every few seconds; that the model is not ready is in the log in
  * other words. */
 static bool is_dull(const struct mr_http_exchange *exchange) {
@@ -144,7 +130,12 @@ void mr_observe(const struct mr_observer *observer, const struct mr_http_exchang
     mr_metrics_add(observer->metrics, &request);
     if (trace) mr_metrics_in_flight(observer->metrics, -1);
     if (!observer->access_log || is_dull(exchange)) return;
-    char line[MR_ACCESS_LINE_BYTES];
-    size_t size = mr_access_line(observer->format, exchange, line, sizeof(line));
-    mr_log_lines_add(observer->access_log, (struct mr_str){line, size});
+    char data[MAX_LINE_BYTES];
+    struct mr_text line = {.data = data, .capacity = sizeof(data)};
+    if (observer->format == MR_LOG_JSON) {
+        put_json(&line, exchange, request.stage_ns);
+    } else {
+        put_plain(&line, exchange);
+    }
+    mr_log_lines_add(observer->access_log, (struct mr_str){data, line.size});
 }

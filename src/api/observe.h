@@ -31,11 +31,4 @@ void mr_observer_deinit(struct mr_observer *observer);
 /* Take note of an exchange.  threads: any */
 void mr_observe(const struct mr_observer *observer, const struct mr_http_exchange *exchange);
 
-/* A line of the access log with its newline, cut where it does not fit.
- * returns  its length, <= capacity */
-size_t mr_access_line(mr_log_format format, const struct mr_http_exchange *exchange, char *out,
-                      size_t capacity);
-
-#define MR_ACCESS_LINE_BYTES ((size_t)1024)
-
 #endif

@@ -6,8 +6,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/text.h"
-
 #define MAX_LINE_BYTES 2048 /* below PIPE_BUF: lines of several threads do not mix */
 
 static mr_log_format chosen = MR_LOG_TEXT;
@@ -20,10 +18,12 @@ mr_log_format mr_log_get_format(void) {
     return chosen;
 }
 
-void mr_log_time(char out[MR_LOG_TIME_BYTES]) {
+#define TIME_BYTES 25
+
+static void put_time(char out[TIME_BYTES]) {
     static _Thread_local struct {
         time_t second;
-        char text[MR_LOG_TIME_BYTES];
+        char text[TIME_BYTES];
     } last;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -33,21 +33,25 @@ void mr_log_time(char out[MR_LOG_TIME_BYTES]) {
         strftime(last.text, sizeof(last.text), "%Y-%m-%dT%H:%M:%S.000Z", &tm);
         last.second = now.tv_sec;
     }
-    memcpy(out, last.text, MR_LOG_TIME_BYTES);
+    memcpy(out, last.text, TIME_BYTES);
     unsigned ms = (unsigned)(now.tv_nsec / 1000000);
     out[20] = (char)('0' + ms / 100);
     out[21] = (char)('0' + ms / 10 % 10);
     out[22] = (char)('0' + ms % 10);
 }
 
-static void put_json(struct mr_text *line, const char *level, const char *message) {
-    char time[MR_LOG_TIME_BYTES];
-    mr_log_time(time);
+void mr_log_begin_json(struct mr_text *line, const char *level) {
+    char time[TIME_BYTES];
+    put_time(time);
     MR_TEXT_PUT(line, "{\"time\": \"");
     mr_text_put(line, time, strlen(time));
     MR_TEXT_PUT(line, "\", \"level\": \"");
     mr_text_put(line, level, strlen(level));
     MR_TEXT_PUT(line, "\", \"message\": \"");
+}
+
+static void put_json(struct mr_text *line, const char *level, const char *message) {
+    mr_log_begin_json(line, level);
     line->capacity -= 3;
     mr_text_json(line, mr_str_from(message));
     line->capacity += 3;

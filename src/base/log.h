@@ -4,6 +4,7 @@
 #define MR_BASE_LOG_H
 
 #include "base/status.h"
+#include "base/text.h"
 
 typedef enum mr_log_format { MR_LOG_TEXT, MR_LOG_JSON } mr_log_format;
 
@@ -14,8 +15,9 @@ mr_log_format mr_log_get_format(void);
 void mr_log_info(const char *format, ...) MR_PRINTF(1, 2);
 void mr_log_error(const char *format, ...) MR_PRINTF(1, 2);
 
-/* The time as text, as JSON lines have it: "2026-01-31T23:59:59.123Z", in UTC. */
-#define MR_LOG_TIME_BYTES 25
-void mr_log_time(char out[MR_LOG_TIME_BYTES]);
+/* The beginning of a line of JSON, up to the text of its message; the quote behind that, what else
+ * the line tells and its end are the caller's to put.
+ * The time is in UTC: "2026-01-31T23:59:59.123Z". */
+void mr_log_begin_json(struct mr_text *line, const char *level);
 
 #endif
