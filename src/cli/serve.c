@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "api/endpoints.h"
+#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/log.h"
 #include "cli/activation.h"
@@ -206,19 +207,16 @@ static int read_config(int argc, char **argv, struct config *config) {
     return config->model_uri ? 0 : mr_cli_usage("serve", "a model is needed: -m MODEL");
 }
 
-static double ms_since(const struct timespec *start) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - start->tv_sec) * 1e3 +
-           (double)(now.tv_nsec - start->tv_nsec) * 1e-6;
+static double ms_since(uint64_t start_ns) {
+    return (double)(mr_clock_ns() - start_ns) * 1e-6;
 }
 
 /* Waits until the server is to end: for a signal, or for a model that cannot be loaded; or only
  * until the model is loaded.
  * signal_number  0: none came */
 static mr_status wait_for(bool is_until_loaded, int signals, struct mr_loading *loading,
-                          const struct timespec *start, _Atomic double *load_seconds,
-                          int *signal_number, struct mr_error *err) {
+                          uint64_t start_ns, _Atomic double *load_seconds, int *signal_number,
+                          struct mr_error *err) {
     struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
                            {.fd = loading->fd, .events = POLLIN}};
     *signal_number = 0;
@@ -226,7 +224,7 @@ static mr_status wait_for(bool is_until_loaded, int signals, struct mr_loading *
         if (poll(fds, 2, -1) < 0) continue;
         if (fds[1].revents) {
             MR_TRY(mr_loading_wait(loading, err));
-            *load_seconds = ms_since(start) * 1e-3;
+            *load_seconds = ms_since(start_ns) * 1e-3;
             mr_log_info("the model is loaded (ready after %.1f ms)", *load_seconds * 1e3);
             if (is_until_loaded) return MR_OK;
         }
@@ -296,7 +294,7 @@ static mr_status start_http(const struct config *config, struct mr_endpoints *en
 }
 
 static void log_start(const struct config *config, const struct mr_model *model,
-                      const struct mr_http_server *server, const struct timespec *start) {
+                      const struct mr_http_server *server, uint64_t start_ns) {
     const char *host = config->activation.n ? config->activation.host : config->host;
     const struct mr_engine *engine = &model->engine;
     bool is_native = mr_engine_is_native(engine);
@@ -306,7 +304,7 @@ static void log_start(const struct config *config, const struct mr_model *model,
     bool is_ready = mr_engine_state_of(engine) == MR_ENGINE_READY;
     mr_log_info("listening on http://%s%s%s:%u (%s %.1f ms)", is_ipv6 ? "[" : "", host,
                 is_ipv6 ? "]" : "", mr_http_port(server),
-                is_ready ? "ready in" : "loading the model since", ms_since(start));
+                is_ready ? "ready in" : "loading the model since", ms_since(start_ns));
 }
 
 /* Load balancers send requests for a while after they were told not to; kube-apiserver's
@@ -349,23 +347,23 @@ static unsigned count_threads(const struct config *config, const struct mr_model
 
 /* Serves until a signal, or a model that cannot be loaded, says stop. */
 static mr_status serve_until_end(const struct config *config, struct mr_endpoints *endpoints,
-                                 int signals, struct mr_loading *loading,
-                                 const struct timespec *start, struct mr_error *err) {
+                                 int signals, struct mr_loading *loading, uint64_t start_ns,
+                                 struct mr_error *err) {
     const struct mr_model *model = endpoints->model;
     struct mr_http_server *server;
     int signal_number = 0;
     /* A server that shares its port would get requests that the other one can answer already. */
     bool is_to_wait = config->shares_port && !mr_engine_is_native(&model->engine);
     if (is_to_wait)
-        MR_TRY(
-            wait_for(true, signals, loading, start, endpoints->load_seconds, &signal_number, err));
+        MR_TRY(wait_for(true, signals, loading, start_ns, endpoints->load_seconds, &signal_number,
+                        err));
     if (signal_number) {
         mr_signals_take_next_literally();
         return MR_OK;
     }
     MR_TRY(start_http(config, endpoints, count_threads(config, model), &server, err));
-    log_start(config, model, server, start);
-    mr_status status = wait_for(false, signals, loading, start, endpoints->load_seconds,
+    log_start(config, model, server, start_ns);
+    mr_status status = wait_for(false, signals, loading, start_ns, endpoints->load_seconds,
                                 &signal_number, err);
     stop_http(config, endpoints, server, signal_number);
     return status;
@@ -379,11 +377,10 @@ static mr_status start_observer(const struct config *config, struct mr_observer 
 }
 
 static mr_status serve_model(const struct config *config, const struct mr_model *model, int signals,
-                             struct mr_loading *loading, const struct timespec *start,
-                             struct mr_error *err) {
+                             struct mr_loading *loading, uint64_t start_ns, struct mr_error *err) {
     struct mr_cost cost = {0};
     bool is_loaded = mr_engine_is_native(&model->engine);
-    _Atomic double load_seconds = is_loaded ? ms_since(start) * 1e-3 : 0;
+    _Atomic double load_seconds = is_loaded ? ms_since(start_ns) * 1e-3 : 0;
     struct mr_endpoints endpoints = {.model = model,
                                      .encode = {.is_nan_literal = config->engine.is_nan_literal},
                                      .cost = &cost,
@@ -393,7 +390,7 @@ static mr_status serve_model(const struct config *config, const struct mr_model 
     MR_TRY(start_observer(config, &endpoints.observer, err));
     mr_status status = mr_compute_new(count_threads(config, model), &endpoints.compute, err);
     if (status == MR_OK) {
-        status = serve_until_end(config, &endpoints, signals, loading, start, err);
+        status = serve_until_end(config, &endpoints, signals, loading, start_ns, err);
         mr_compute_free(endpoints.compute);
     }
     mr_observer_deinit(&endpoints.observer);
@@ -402,13 +399,12 @@ static mr_status serve_model(const struct config *config, const struct mr_model 
 
 static mr_status load_and_serve(struct config *config, int signals, struct mr_loading *loading,
                                 struct mr_error *err) {
-    struct timespec start;
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    uint64_t start_ns = mr_clock_ns();
     config->engine.options.python.timeout_ms = (unsigned)config->timeout_s * 1000;
     mr_engine_args_resolve(&config->engine);
     struct mr_model *model;
     MR_TRY(mr_model_load(config->model_uri, &config->engine.options, &model, err));
-    mr_status status = serve_model(config, model, signals, loading, &start, err);
+    mr_status status = serve_model(config, model, signals, loading, start_ns, err);
     mr_model_free(model);
     return status;
 }

@@ -7,17 +7,15 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "engine/pyproc/pool_int.h"
 
 #define MAX_EVENTS 64
 
 int64_t mr_pool_now_us(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    return (int64_t)(mr_clock_ns() / 1000);
 }
 
 /* --- the thread ------------------------------------------------------------------------------- */
