@@ -68,7 +68,7 @@ static void predict_request(struct contender *c, size_t first) {
 void open_mlrace(struct contender *out, const struct paths *paths) {
     struct state *state = allocate(1, sizeof(*state));
     struct mr_error err = {0};
-    if (mr_model_load(paths->model, NULL, &state->model, &err) != MR_OK) {
+    if (mr_model_load(paths->model, NULL, NULL, &state->model, &err) != MR_OK) {
         fail("mlrace: %s: %s", paths->model, err.message);
     }
     state->arena = mr_arena_new(0, NULL);

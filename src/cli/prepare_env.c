@@ -102,7 +102,7 @@ static mr_status become_python(const struct mr_model *model, const struct config
 static int prepare(const struct config *config) {
     struct mr_error err = {0};
     struct mr_model *model = NULL;
-    if (mr_model_read(config->model_uri, &model, &err) == MR_OK) {
+    if (mr_model_read(config->model_uri, NULL, &model, &err) == MR_OK) {
         /* It returns a failure or not at all. */
         mr_status status = become_python(model, config, &err);
         (void)status;

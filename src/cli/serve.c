@@ -403,7 +403,7 @@ static mr_status load_and_serve(struct config *config, int signals, struct mr_lo
     config->engine.options.python.timeout_ms = (unsigned)config->timeout_s * 1000;
     mr_engine_args_resolve(&config->engine);
     struct mr_model *model;
-    MR_TRY(mr_model_load(config->model_uri, &config->engine.options, &model, err));
+    MR_TRY(mr_model_load(config->model_uri, NULL, &config->engine.options, &model, err));
     mr_status status = serve_model(config, model, signals, loading, start_ns, err);
     mr_model_free(model);
     return status;

@@ -1,65 +1,18 @@
 #include "model/model.h"
 
-#include <ctype.h>
-
-/* Length of a URI's scheme; 0 for a plain path. One letter is no scheme. */
-static size_t scheme_size(const char *uri) {
-    size_t size = strcspn(uri, ":");
-    if (uri[size] != ':' || size < 2) return 0;
-    for (size_t i = 0; i < size; i++) {
-        if (!isalnum((unsigned char)uri[i]) && !strchr("+-.", uri[i])) return 0;
-    }
-    return size;
-}
-
-static unsigned hex_digit(char c) {
-    return isdigit((unsigned char)c) ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a' + 10);
-}
-
-/* Decodes percent-escapes; to may be where from is. */
-static void unescape(const char *from, char *to) {
-    for (; *from; from++) {
-        bool is_escape = from[0] == '%' && isxdigit((unsigned char)from[1]) &&
-                         isxdigit((unsigned char)from[2]) && strncmp(from, "%00", 3) != 0;
-        *to++ = is_escape ? (char)(hex_digit(from[1]) << 4 | hex_digit(from[2])) : *from;
-        if (is_escape) from += 2;
-    }
-    *to = '\0';
-}
-
-/* The local folder that a URI names. */
-static mr_status resolve(const char *uri, struct mr_arena *arena, const char **out,
-                         struct mr_error *err) {
-    size_t scheme = scheme_size(uri);
-    bool is_file = scheme == 4 && strncmp(uri, "file", 4) == 0;
-    if (scheme && !is_file) {
-        return mr_fail(err, MR_E_UNSUPPORTED,
-                       "%.*s: URIs are not resolved by this version: download the model first "
-                       "(mlflow artifacts download -u %.300s) and give its folder",
-                       (int)scheme, uri, uri);
-    }
-    char *path = mr_arena_strdup(arena, mr_str_from(uri));
-    if (!path) return mr_arena_fail(arena, err);
-    if (is_file) {
-        const char *from = uri + scheme + 1;
-        unescape(strncmp(from, "//", 2) == 0 ? from + 2 : from, path);
-    }
-    size_t size = strlen(path);
-    if (size == 0) return mr_fail(err, MR_E_NOT_FOUND, "the model's path is empty");
-    while (size > 1 && path[size - 1] == '/') path[--size] = '\0';
-    *out = path;
-    return MR_OK;
-}
-
-static mr_status read_into(struct mr_model *model, const char *uri, struct mr_error *err) {
-    MR_TRY(resolve(uri, model->arena, &model->path, err));
+static mr_status read_into(struct mr_model *model, const char *uri,
+                           const struct mr_store_options *store, struct mr_error *err) {
+    MR_TRY(mr_store_resolve(uri, store, model->arena, &model->location, err));
+    MR_TRY(mr_store_open(&model->location, store, model->arena, err));
+    model->path = model->location.folder;
     MR_TRY(mr_mlmodel_read(model->path, model->arena, &model->mlmodel, err));
     const struct mr_mlmodel *mlmodel = &model->mlmodel;
     return mr_signature_read(mlmodel->inputs_json, mlmodel->outputs_json, mlmodel->params_json,
                              model->arena, &model->signature, err);
 }
 
-mr_status mr_model_read(const char *uri, struct mr_model **out, struct mr_error *err) {
+mr_status mr_model_read(const char *uri, const struct mr_store_options *store,
+                        struct mr_model **out, struct mr_error *err) {
     struct mr_arena *arena = mr_arena_new(0, NULL);
     struct mr_model *model = arena ? mr_arena_zalloc(arena, sizeof(*model)) : NULL;
     if (!model) {
@@ -67,7 +20,7 @@ mr_status mr_model_read(const char *uri, struct mr_model **out, struct mr_error 
         return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
     }
     model->arena = arena;
-    mr_status status = read_into(model, uri, err);
+    mr_status status = read_into(model, uri, store, err);
     if (status == MR_OK) {
         *out = model;
     } else {
@@ -103,10 +56,11 @@ mr_status mr_model_load_engine(struct mr_model *model, struct mr_error *err) {
     return mr_engine_load(&model->source, &model->engine, err);
 }
 
-mr_status mr_model_load(const char *uri, const struct mr_engine_options *options,
-                        struct mr_model **out, struct mr_error *err) {
-    struct mr_model *model;
-    MR_TRY(mr_model_read(uri, &model, err));
+mr_status mr_model_load(const char *uri, const struct mr_store_options *store,
+                        const struct mr_engine_options *options, struct mr_model **out,
+                        struct mr_error *err) {
+    struct mr_model *model = NULL;
+    MR_TRY(mr_model_read(uri, store, &model, err));
     mr_status status = mr_model_find_engine(model, options, err);
     if (status == MR_OK) status = mr_model_load_engine(model, err);
     if (status == MR_OK) {
@@ -121,6 +75,7 @@ void mr_model_free(struct mr_model *model) {
     if (!model) return;
     mr_engine_unload(&model->engine);
     mr_fallback_free(model->fallback);
+    mr_store_close(&model->location);
     mr_arena_free(model->arena);
 }
 

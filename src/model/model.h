@@ -8,10 +8,12 @@
 #include "model/fallback.h"
 #include "model/mlmodel.h"
 #include "schema/signature.h"
+#include "store/store.h"
 
 struct mr_model {
     struct mr_arena *arena; /* holds everything below but the engine's own memory */
-    const char *path;       /* folder of MLmodel */
+    struct mr_location location;
+    const char *path; /* folder of MLmodel: location.folder */
     struct mr_mlmodel mlmodel;
     struct mr_signature signature;
     struct mr_model_source source; /* what engines were told of it */
@@ -19,12 +21,15 @@ struct mr_model {
     struct mr_fallback *fallback; /* beside a native engine; NULL: none */
 };
 
-/* Read what MLflow wrote down about the model at a URI: a path or file:// (other schemes are
- * refused with a hint). The engine is not chosen yet.
+/* Find the model that a URI means (store/store.h), and read what MLflow wrote down about it. The
+ * engine is not chosen yet.
  *
+ * store    NULL: as the environment says; not kept
  * out      owned by the caller, freed with mr_model_free; untouched on error
- * returns  MR_OK; MR_E_NOT_FOUND, MR_E_IO, MR_E_FORMAT, MR_E_UNSUPPORTED, MR_E_NO_MEMORY */
-MR_MUST_CHECK mr_status mr_model_read(const char *uri, struct mr_model **out, struct mr_error *err);
+ * returns  MR_OK; MR_E_NOT_FOUND, MR_E_IO, MR_E_FORMAT, MR_E_UNSUPPORTED, MR_E_NO_MEMORY, and
+ *          others of mr_store_resolve */
+MR_MUST_CHECK mr_status mr_model_read(const char *uri, const struct mr_store_options *store,
+                                      struct mr_model **out, struct mr_error *err);
 
 /* Find an engine for a model that was read; a native one has loaded it then. Once per model.
  * options  NULL: native engines; must outlive the model
@@ -39,7 +44,8 @@ MR_MUST_CHECK mr_status mr_model_find_engine(struct mr_model *model,
 MR_MUST_CHECK mr_status mr_model_load_engine(struct mr_model *model, struct mr_error *err);
 
 /* All of the above. */
-MR_MUST_CHECK mr_status mr_model_load(const char *uri, const struct mr_engine_options *options,
+MR_MUST_CHECK mr_status mr_model_load(const char *uri, const struct mr_store_options *store,
+                                      const struct mr_engine_options *options,
                                       struct mr_model **out, struct mr_error *err);
 
 void mr_model_free(struct mr_model *model); /* NULL is allowed */
