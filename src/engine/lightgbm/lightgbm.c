@@ -99,9 +99,7 @@ static void describe(const struct mr_tree_model *base, struct mr_buf *buf) {
                       mr_lgb_linear_n_trees(model->linear), mr_lgb_linear_n_leaves(model->linear));
         return;
     }
-    const struct mr_tree_shape *shape = mr_tree_forest_shape(model->forest);
-    mr_buf_format(buf, "  %zu trees with %zu leaves; kernel %s\n", shape->n_trees, shape->n_leaves,
-                  shape->kernel);
+    mr_tree_forest_describe(model->forest, buf);
 }
 
 const struct mr_tree_family mr_lgb_family = {

@@ -21,7 +21,6 @@ static mr_status load(const struct mr_model_source *source, struct mr_arena *are
 
 static void describe(const struct mr_tree_model *base, struct mr_buf *buf) {
     const struct mr_skt_model *model = (const struct mr_skt_model *)base;
-    const struct mr_tree_shape *shape = mr_tree_forest_shape(model->forest);
     mr_buf_format(buf, "  %s of scikit-learn %s, %zu features", model->type->name, model->version,
                   model->features.n_features);
     if (model->n_targets == 1) {
@@ -32,8 +31,8 @@ static void describe(const struct mr_tree_model *base, struct mr_buf *buf) {
     } else if (model->n_outputs > 1) {
         mr_buf_format(buf, ", %zu outputs", model->n_outputs);
     }
-    mr_buf_format(buf, "\n  %zu tree%s with %zu leaves; kernel %s\n", shape->n_trees,
-                  shape->n_trees == 1 ? "" : "s", shape->n_leaves, shape->kernel);
+    mr_buf_char(buf, '\n');
+    mr_tree_forest_describe(model->forest, buf);
 }
 
 const struct mr_tree_family mr_skt_family = {

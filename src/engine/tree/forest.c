@@ -40,9 +40,14 @@ static void put_value(void *values, bool is_double, size_t i, double value) {
     }
 }
 
+void *mr_tree_new_array(const struct mr_tree_build *b, size_t n, size_t item_bytes) {
+    void *array = mr_arena_array(b->arena, n, item_bytes);
+    if (array) b->forest->shape.n_bytes += n * item_bytes;
+    return array;
+}
+
 void *mr_tree_new_values(const struct mr_tree_build *b, size_t n) {
-    return mr_arena_array(b->arena, n,
-                          b->ensemble->has_double_sums ? sizeof(double) : sizeof(float));
+    return mr_tree_new_array(b, n, b->ensemble->has_double_sums ? sizeof(double) : sizeof(float));
 }
 
 void mr_tree_copy_leaf(const struct mr_tree_build *b, const struct mr_tree_node *leaf, void *values,
@@ -126,6 +131,13 @@ mr_status mr_tree_forest_build(const struct mr_tree_ensemble *ensemble, struct m
 
 const struct mr_tree_shape *mr_tree_forest_shape(const struct mr_tree_forest *forest) {
     return &forest->shape;
+}
+
+void mr_tree_forest_describe(const struct mr_tree_forest *forest, struct mr_buf *buf) {
+    const struct mr_tree_shape *shape = &forest->shape;
+    mr_buf_format(buf, "  %zu tree%s with %zu leaves; kernel %s; memory: %.1f MB\n", shape->n_trees,
+                  shape->n_trees == 1 ? "" : "s", shape->n_leaves, shape->kernel,
+                  (double)shape->n_bytes / 1e6);
 }
 
 /* Whether scratches of that stride are for sweeps; else for walks. */

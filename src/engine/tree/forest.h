@@ -7,6 +7,7 @@
 #ifndef MR_ENGINE_TREE_FOREST_H
 #define MR_ENGINE_TREE_FOREST_H
 
+#include "base/buf.h"
 #include "engine/tree/ensemble.h"
 
 #define MR_TREE_BLOCK_ROWS ((size_t)64) /* most rows that are evaluated together */
@@ -20,6 +21,7 @@ struct mr_tree_shape {
     size_t n_columns;        /* features that some node asks for */
     const uint32_t *columns; /* their numbers, ascending */
     size_t n_splits, n_leaves;
+    size_t n_bytes;     /* of memory that the trees take as they are evaluated */
     const char *kernel; /* "scalar", "avx2", "avx512" */
 };
 
@@ -45,6 +47,9 @@ MR_MUST_CHECK mr_status mr_tree_forest_build(const struct mr_tree_ensemble *ense
                                              struct mr_error *err);
 
 const struct mr_tree_shape *mr_tree_forest_shape(const struct mr_tree_forest *forest);
+
+/* Append lines for `mlrace explain`: how many trees and leaves, the kernel, the memory. */
+void mr_tree_forest_describe(const struct mr_tree_forest *forest, struct mr_buf *buf);
 
 /* A scratch for at most n_rows rows at once. returns  MR_OK, MR_E_TOO_LARGE, MR_E_NO_MEMORY */
 MR_MUST_CHECK mr_status mr_tree_scratch_new(const struct mr_tree_forest *forest, size_t n_rows,

@@ -232,6 +232,10 @@ bool mr_tree_sweep_fits_rows(const struct mr_tree_build *b);
 void mr_tree_split_code(const struct mr_tree_build *b, size_t tree, uint32_t i, bool is_wide,
                         uint32_t *slot, uint32_t *limit);
 
+/* An array of the forest's own, in its arena, which counts as memory of the shape. NULL: out of
+ * memory. */
+void *mr_tree_new_array(const struct mr_tree_build *b, size_t n, size_t item_bytes);
+
 /* Room for the values of n leaves in the type of the sums. NULL: out of memory. */
 void *mr_tree_new_values(const struct mr_tree_build *b, size_t n);
 

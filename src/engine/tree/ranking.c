@@ -133,7 +133,7 @@ static mr_status find_columns(struct mr_tree_build *b) {
         }
     }
     for (uint32_t f = 0; f < n_features; f++) shape->n_columns += b->column_of[f];
-    uint32_t *columns = mr_arena_array(b->arena, shape->n_columns, sizeof(*columns));
+    uint32_t *columns = mr_tree_new_array(b, shape->n_columns, sizeof(*columns));
     if (!columns) return mr_arena_fail(b->arena, b->err);
     uint32_t n = 0;
     for (uint32_t f = 0; f < n_features; f++) {
@@ -162,7 +162,7 @@ static mr_status find_tables(struct builder *c) {
     struct mr_tree_build *b = c->b;
     size_t n_kinds = MR_TREE_MISSING_NONE + 1, n_most = b->forest->shape.n_columns * n_kinds;
     b->table_of = mr_arena_array(b->scratch, n_most, sizeof(**b->table_of));
-    c->tables = mr_arena_array(b->arena, n_most, sizeof(*c->tables));
+    c->tables = mr_tree_new_array(b, n_most, sizeof(*c->tables));
     c->n_in_table = mr_arena_zalloc(b->scratch, n_most * sizeof(*c->n_in_table));
     c->has_default = mr_arena_zalloc(b->scratch, n_most * sizeof(*c->has_default));
     if (!c->tables) return mr_arena_fail(b->arena, b->err);
@@ -208,7 +208,7 @@ static mr_status add_levels(struct mr_tree_build *b, struct mr_tree_table *table
     for (table->n_levels = 1; n > MR_TREE_FAN; table->n_levels++) {
         const char *below = table->levels[table->n_levels - 1];
         size_t n_used = n / MR_TREE_FAN, n_above = round_up(n_used, MR_TREE_FAN);
-        char *level = mr_arena_array(b->arena, n_above, item_bytes);
+        char *level = mr_tree_new_array(b, n_above, item_bytes);
         if (!level) return mr_arena_fail(b->arena, b->err);
         put_infinities(level, is_double, n_used, n_above);
         for (size_t i = 0; i < n_used; i++) {
@@ -232,7 +232,7 @@ static mr_status fill_table(struct mr_tree_build *b, struct mr_tree_table *table
     }
     table->n++;
     size_t n_padded = round_up((size_t)table->n + 1, MR_TREE_FAN);
-    void *level = mr_arena_array(b->arena, n_padded, is_double ? sizeof(double) : sizeof(float));
+    void *level = mr_tree_new_array(b, n_padded, is_double ? sizeof(double) : sizeof(float));
     if (!level) return mr_arena_fail(b->arena, b->err);
     put_infinities(level, is_double, table->n, n_padded);
     for (size_t i = 0; i < n; i++) {
@@ -320,7 +320,7 @@ static int compare_splits(const void *left, const void *right) {
 static mr_status copy_choice(struct mr_tree_build *b, const struct category_split *split,
                              struct mr_tree_choice *out) {
     size_t n = n_words(split->set);
-    uint32_t *bits = mr_arena_array(b->arena, n, sizeof(*bits));
+    uint32_t *bits = mr_tree_new_array(b, n, sizeof(*bits));
     if (!bits) return mr_arena_fail(b->arena, b->err);
     if (n) memcpy(bits, split->set->bits, n * sizeof(*bits));
     *out = (struct mr_tree_choice){.column = b->column_of[split->node->feature],
@@ -348,7 +348,7 @@ static mr_status make_choices(const struct builder *c, struct mr_tree_choice **o
     size_t n = c->n_categories;
     *n_choices = 0;
     struct category_split *splits = mr_arena_array(b->scratch, n, sizeof(*splits));
-    struct mr_tree_choice *choices = mr_arena_array(b->arena, n, sizeof(*choices));
+    struct mr_tree_choice *choices = mr_tree_new_array(b, n, sizeof(*choices));
     if (!splits) return mr_arena_fail(b->scratch, b->err);
     if (!choices) return mr_arena_fail(b->arena, b->err);
     collect_categories(b, splits);

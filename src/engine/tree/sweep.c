@@ -41,14 +41,15 @@ static size_t group_bytes(const struct mr_tree_build *b, size_t t) {
 static mr_status build_rows(const struct mr_tree_build *b, struct mr_tree_sweep *out) {
     const size_t n_lanes = MR_TREE_SWEEP_TREES;
     size_t n_groups = (b->ensemble->n_trees + n_lanes - 1) / n_lanes, n_bytes = 0;
-    size_t *starts = mr_arena_array(b->arena, n_groups + 1, sizeof(*starts));
+    size_t *starts = mr_tree_new_array(b, n_groups + 1, sizeof(*starts));
     if (!starts) return mr_arena_fail(b->arena, b->err);
     for (size_t g = 0; g <= n_groups; g++) {
         starts[g] = n_bytes;
         n_bytes += group_bytes(b, g * n_lanes);
     }
-    uint8_t *rows = mr_arena_zalloc(b->arena, n_bytes);
+    uint8_t *rows = mr_tree_new_array(b, n_bytes, 1);
     if (!rows) return mr_arena_fail(b->arena, b->err);
+    memset(rows, 0, n_bytes);
     for (size_t at = n_lanes; at < n_bytes; at += 3 * n_lanes) memset(rows + at, 255, n_lanes);
     for (size_t t = 0; t < b->ensemble->n_trees; t++) {
         uint8_t *lane = rows + starts[t / n_lanes] + t % n_lanes;
@@ -78,9 +79,9 @@ mr_status mr_tree_sweep_build(struct mr_tree_build *b, bool has_rows) {
     struct mr_tree_sweep *out = &b->forest->sweep;
     size_t n_trees = b->ensemble->n_trees, n_splits = b->forest->shape.n_splits;
     size_t width = b->forest->width, n_leaves = b->forest->shape.n_leaves;
-    struct mr_tree_sweep_tree *trees = mr_arena_array(b->arena, n_trees, sizeof(*trees));
+    struct mr_tree_sweep_tree *trees = mr_tree_new_array(b, n_trees, sizeof(*trees));
     struct builder c = {.build = b};
-    struct mr_tree_sweep_split *splits = mr_arena_array(b->arena, n_splits, sizeof(*splits));
+    struct mr_tree_sweep_split *splits = mr_tree_new_array(b, n_splits, sizeof(*splits));
     c.values = mr_tree_new_values(b, n_leaves * width + MR_TREE_SWEEP_PADDING);
     if (!trees || !splits || !c.values) return mr_arena_fail(b->arena, b->err);
     c.splits = splits;

@@ -139,9 +139,9 @@ mr_status mr_tree_walk_build(struct mr_tree_build *b) {
     struct builder c = {.b = b};
     MR_TRY(new_temporaries(&c));
     for (size_t t = 0; t < n_trees; t++) n_nodes += b->n_leaves[t] + N_CLUSTER - 1;
-    struct mr_tree_walk_tree *trees = mr_arena_array(b->arena, n_trees, sizeof(*trees));
+    struct mr_tree_walk_tree *trees = mr_tree_new_array(b, n_trees, sizeof(*trees));
     bool is_large = b->most_leaves >= MR_TREE_WALK_LEAF;
-    void *nodes = mr_arena_array(b->arena, n_nodes, is_large ? sizeof(*c.large) : sizeof(*c.nodes));
+    void *nodes = mr_tree_new_array(b, n_nodes, is_large ? sizeof(*c.large) : sizeof(*c.nodes));
     c.values = mr_tree_new_values(b, b->forest->shape.n_leaves * b->forest->width);
     if (!trees || !nodes || !c.values) return mr_arena_fail(b->arena, b->err);
     *(is_large ? (void **)&c.large : (void **)&c.nodes) = nodes;

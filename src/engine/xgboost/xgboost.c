@@ -134,10 +134,7 @@ static void describe(const struct mr_tree_model *base, struct mr_buf *buf) {
     mr_buf_format(buf, "  %s of XGBoost %s, %s, %u features, %u output%s\n", model->class_name,
                   model->version, model->objective->name, model->n_features, model->n_outputs,
                   model->n_outputs == 1 ? "" : "s");
-    if (!model->forest) return;
-    const struct mr_tree_shape *shape = mr_tree_forest_shape(model->forest);
-    mr_buf_format(buf, "  %zu trees with %zu leaves; kernel %s\n", shape->n_trees, shape->n_leaves,
-                  shape->kernel);
+    if (model->forest) mr_tree_forest_describe(model->forest, buf);
 }
 
 const struct mr_tree_family mr_xgb_family = {
