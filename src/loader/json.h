@@ -14,10 +14,13 @@
  * Numbers are the double nearest to the text, but for one case: where that double lies midway
  * between two floats and the text does not, it is moved by a unit toward the text, so that rounding
  * it to float gives what reading the text as float would.
- * file     copied; need not live as long as *out
+ * file     copied; need not live as long as *out. A NUL or the end of a line must follow it
+ * unread   keys whose arrays of numbers nobody reads, and a NULL behind them: such arrays are
+ *          checked, but become MR_OBJECT_NONE. NULL: none
  * arena    holds *out; give it a cap when the file is not trusted
  * returns  MR_OK; MR_E_FORMAT with the offset and what is wrong; MR_E_TOO_LARGE, MR_E_NO_MEMORY */
-MR_MUST_CHECK mr_status mr_json_object_parse(struct mr_str file, struct mr_arena *arena,
-                                             const struct mr_object **out, struct mr_error *err);
+MR_MUST_CHECK mr_status mr_json_object_parse(struct mr_str file, const char *const *unread,
+                                             struct mr_arena *arena, const struct mr_object **out,
+                                             struct mr_error *err);
 
 #endif

@@ -1,10 +1,13 @@
 #include "loader/ubjson.h"
 
+#include "loader/items_int.h"
+
 #define MAX_DEPTH 64 /* a model of XGBoost has 8 */
 
 struct parser {
     const char *start, *at, *end;
     unsigned depth;
+    const char *const *unread;
     struct mr_arena *arena;
     struct mr_error *err;
 };
@@ -124,44 +127,28 @@ static mr_status parse_text(struct parser *p, struct mr_str *out) {
 
 /* Containers -------------------------------------------------------------------------------- */
 
-/* A growing list of objects. */
-struct items {
-    const struct mr_object **data;
-    size_t n, capacity;
-};
-
-static mr_status add_item(struct parser *p, struct items *items, const struct mr_object *item) {
-    if (items->n == items->capacity) {
-        size_t capacity = items->capacity ? items->capacity * 2 : 8;
-        void *grown = mr_arena_realloc(p->arena, items->data, items->n * sizeof(*items->data),
-                                       capacity * sizeof(*items->data));
-        if (!grown) return mr_arena_fail(p->arena, p->err);
-        items->data = grown;
-        items->capacity = capacity;
-    }
-    items->data[items->n++] = item;
-    return MR_OK;
+static mr_status parse_item(struct parser *p, char marker, struct mr_items *items) {
+    struct mr_object *item = mr_items_add(items, p->arena);
+    return item ? parse_value(p, marker, item) : mr_arena_fail(p->arena, p->err);
 }
 
-static mr_status parse_item(struct parser *p, char marker, struct items *items) {
-    struct mr_object *item = mr_arena_zalloc(p->arena, sizeof(*item));
-    if (!item) return mr_arena_fail(p->arena, p->err);
-    MR_TRY(parse_value(p, marker, item));
-    return add_item(p, items, item);
-}
-
-/* After "[$": type, "#", count and the values side by side. */
-static mr_status parse_numbers(struct parser *p, struct mr_object *out) {
+/* After "[$": type, "#", count and, found but not yet read, the values side by side. */
+static mr_status parse_numbers_head(struct parser *p, mr_dtype *dtype, size_t *n) {
     char marker = 0;
     MR_TRY(take_char(p, &marker));
-    mr_dtype dtype;
-    if (!find_dtype(marker, &dtype)) return fail(p, "arrays of that type are not known");
+    if (!find_dtype(marker, dtype)) return fail(p, "arrays of that type are not known");
     MR_TRY(take_char(p, &marker));
     if (marker != '#') return fail(p, "expected the length of an array");
+    MR_TRY(parse_count(p, n));
+    size_t n_most = (size_t)(p->end - p->at) / mr_dtype_size(*dtype);
+    return *n <= n_most ? MR_OK : fail(p, "the file ends too early");
+}
+
+static mr_status parse_numbers(struct parser *p, struct mr_object *out) {
+    mr_dtype dtype;
     size_t n = 0;
-    MR_TRY(parse_count(p, &n));
+    MR_TRY(parse_numbers_head(p, &dtype, &n));
     size_t item_bytes = mr_dtype_size(dtype);
-    if (n > (size_t)(p->end - p->at) / item_bytes) return fail(p, "the file ends too early");
     void *values = mr_arena_array(p->arena, n, item_bytes);
     int64_t *shape = mr_arena_array(p->arena, 1, sizeof(*shape));
     if (!values || !shape) return mr_arena_fail(p->arena, p->err);
@@ -182,7 +169,7 @@ static mr_status parse_array(struct parser *p, struct mr_object *out) {
     char marker = 0;
     MR_TRY(take_char(p, &marker));
     if (marker == '$') return parse_numbers(p, out);
-    struct items items = {0};
+    struct mr_items items = {0};
     if (marker == '#') {
         size_t n = 0;
         MR_TRY(parse_count(p, &n));
@@ -201,17 +188,29 @@ static mr_status parse_array(struct parser *p, struct mr_object *out) {
     return MR_OK;
 }
 
+/* The value of a key. */
+static mr_status parse_item_of(struct parser *p, struct mr_str key, char marker,
+                               struct mr_items *values) {
+    bool is_typed = marker == '[' && p->at < p->end && *p->at == '$';
+    if (!is_typed || !mr_key_is_listed(p->unread, key)) return parse_item(p, marker, values);
+    mr_dtype dtype;
+    size_t n = 0;
+    p->at++;
+    MR_TRY(parse_numbers_head(p, &dtype, &n));
+    p->at += n * mr_dtype_size(dtype);
+    return mr_items_add(values, p->arena) ? MR_OK : mr_arena_fail(p->arena, p->err);
+}
+
 static mr_status parse_object(struct parser *p, struct mr_object *out) {
-    struct items keys = {0}, values = {0};
+    struct mr_items keys = {0}, values = {0};
     while (p->at < p->end && *p->at != '}') {
-        struct mr_object *key = mr_arena_zalloc(p->arena, sizeof(*key));
+        struct mr_object *key = mr_items_add(&keys, p->arena);
         if (!key) return mr_arena_fail(p->arena, p->err);
         key->kind = MR_OBJECT_STR;
         MR_TRY(parse_text(p, &key->text));
-        MR_TRY(add_item(p, &keys, key));
         char marker = 0;
         MR_TRY(take_char(p, &marker));
-        MR_TRY(parse_item(p, marker, &values));
+        MR_TRY(parse_item_of(p, key->text, marker, &values));
     }
     char brace = 0;
     MR_TRY(take_char(p, &brace));
@@ -244,9 +243,14 @@ static mr_status parse_value(struct parser *p, char marker, struct mr_object *ou
     }
 }
 
-mr_status mr_ubjson_parse(struct mr_str file, struct mr_arena *arena, const struct mr_object **out,
-                          struct mr_error *err) {
-    struct parser p = {file.data, file.data, file.data + file.size, 0, arena, err};
+mr_status mr_ubjson_parse(struct mr_str file, const char *const *unread, struct mr_arena *arena,
+                          const struct mr_object **out, struct mr_error *err) {
+    struct parser p = {.start = file.data,
+                       .at = file.data,
+                       .end = file.data + file.size,
+                       .unread = unread,
+                       .arena = arena,
+                       .err = err};
     struct mr_object *root = mr_arena_zalloc(arena, sizeof(*root));
     if (!root) return mr_arena_fail(arena, err);
     char marker = 0;

@@ -12,10 +12,13 @@
 
 /* Parse a whole document.
  * file     copied; need not live as long as *out
+ * unread   keys whose arrays of a declared number type nobody reads, and a NULL behind them: such
+ *          arrays become MR_OBJECT_NONE. NULL: none
  * arena    holds *out; give it a cap when the file is not trusted
  * returns  MR_OK; MR_E_FORMAT with the offset and what was expected; MR_E_TOO_LARGE,
  *          MR_E_NO_MEMORY */
-MR_MUST_CHECK mr_status mr_ubjson_parse(struct mr_str file, struct mr_arena *arena,
-                                        const struct mr_object **out, struct mr_error *err);
+MR_MUST_CHECK mr_status mr_ubjson_parse(struct mr_str file, const char *const *unread,
+                                        struct mr_arena *arena, const struct mr_object **out,
+                                        struct mr_error *err);
 
 #endif

@@ -14,7 +14,7 @@ static mr_status read_pandas_categories(struct mr_str json, struct mr_arena *scr
     const struct mr_object *value = NULL;
     *out = false;
     if (json.size == 0) return MR_OK;
-    MR_TRY(mr_json_object_parse(json, scratch, &value, err));
+    MR_TRY(mr_json_object_parse(json, NULL, scratch, &value, err));
     if (value->kind == MR_OBJECT_NONE) return MR_OK;
     *out = !(value->kind == MR_OBJECT_LIST && value->list.n == 0) &&
            !(value->kind == MR_OBJECT_ARRAY && value->array.n_values == 0);

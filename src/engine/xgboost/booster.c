@@ -192,8 +192,8 @@ static mr_status parse_base(struct reader *r, struct mr_str text, struct mr_xgb_
         *close = ']';
     }
     struct mr_error why = {0};
-    mr_status status = mr_json_object_parse((struct mr_str){copy, text.size}, r->arena, &items[0],
-                                            &why);
+    mr_status status = mr_json_object_parse((struct mr_str){copy, text.size}, NULL, r->arena,
+                                            &items[0], &why);
     if (status != MR_OK && status != MR_E_FORMAT) return mr_fail(r->err, status, "%s", why.message);
     if (status == MR_OK && items[0]->kind == MR_OBJECT_ARRAY) {
         *out = (struct mr_xgb_array){.n = (size_t)items[0]->array.n_values,
@@ -273,7 +273,7 @@ static mr_status read_attributes(struct reader *r) {
     const struct mr_object *meta = mr_object_item(place.object, "scikit_learn");
     if (!meta || meta->kind != MR_OBJECT_STR) return MR_OK;
     const struct mr_object *parsed = NULL;
-    MR_TRY(mr_json_object_parse(meta->text, r->arena, &parsed, r->err));
+    MR_TRY(mr_json_object_parse(meta->text, NULL, r->arena, &parsed, r->err));
     const struct mr_object *type = mr_object_item(parsed, "_estimator_type");
     if (type && type->kind == MR_OBJECT_STR) r->out->estimator_type = type->text;
     return MR_OK;

@@ -49,10 +49,12 @@ static bool looks_like_json(struct mr_str data) {
     return at < data.size && data.data[at] == '"';
 }
 
+/* What training knew of the nodes is half of a file. */
 static mr_status parse(struct mr_str data, bool is_json, struct mr_arena *arena,
                        const struct mr_object **out, struct mr_error *err) {
-    return is_json ? mr_json_object_parse(data, arena, out, err)
-                   : mr_ubjson_parse(data, arena, out, err);
+    static const char *const unread[] = {"loss_changes", "parents", "sum_hessian", NULL};
+    return is_json ? mr_json_object_parse(data, unread, arena, out, err)
+                   : mr_ubjson_parse(data, unread, arena, out, err);
 }
 
 /* XGBoosterLoadModel in src/c_api/c_api.cc. */

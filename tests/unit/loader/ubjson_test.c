@@ -9,7 +9,7 @@
 #include "loader/ubjson.h"
 
 #define PARSE(literal, out, err)                                                                   \
-    mr_ubjson_parse(copy_of(literal, sizeof(literal) - 1), arena, out, err)
+    mr_ubjson_parse(copy_of(literal, sizeof(literal) - 1), NULL, arena, out, err)
 
 /* An allocation of exactly its size. */
 static struct mr_str copy_of(const char *bytes, size_t size) {
@@ -21,7 +21,7 @@ static struct mr_str copy_of(const char *bytes, size_t size) {
 static void expect_error(struct mr_str file, const char *message) {
     const struct mr_object *root = NULL;
     struct mr_error err = {0};
-    assert_int_equal(mr_ubjson_parse(file, arena, &root, &err), MR_E_FORMAT);
+    assert_int_equal(mr_ubjson_parse(file, NULL, arena, &root, &err), MR_E_FORMAT);
     assert_string_equal(err.message, message);
     assert_null(root);
 }
@@ -84,6 +84,24 @@ static void test_arrays(void **state) {
     assert_int_equal(root->list.items[4]->array.n_values, 0);
 }
 
+static void test_unread(void **state) {
+    (void)state;
+    static const char *const unread[] = {"x", NULL};
+    static const char bytes[] = "{i\1x[$l#i\1\0\0\0\7i\1y[$U#i\1\7i\1z[{i\1x[T]}[$U#i\1\7]}";
+    const struct mr_object *root = NULL;
+    struct mr_str file = copy_of(bytes, sizeof(bytes) - 1);
+    assert_int_equal(mr_ubjson_parse(file, unread, arena, &root, NULL), MR_OK);
+    assert_int_equal(mr_object_item(root, "x")->kind, MR_OBJECT_NONE);
+    assert_int_equal(mr_object_item(root, "y")->kind, MR_OBJECT_ARRAY);
+    const struct mr_object *list = mr_object_item(root, "z");
+    assert_int_equal(mr_object_item(list->list.items[0], "x")->kind, MR_OBJECT_LIST);
+    assert_int_equal(list->list.items[1]->kind, MR_OBJECT_ARRAY);
+    struct mr_error err = {0};
+    file = copy_of(bytes, 10);
+    assert_int_equal(mr_ubjson_parse(file, unread, arena, &root, &err), MR_E_FORMAT);
+    assert_string_equal(err.message, "UBJSON, byte 10: the file ends too early");
+}
+
 static void test_malformed(void **state) {
     (void)state;
     EXPECT_ERROR("", "UBJSON, byte 0: the file ends too early");
@@ -112,9 +130,8 @@ static void test_depth(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_arrays),
-        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_values), cmocka_unit_test(test_arrays),
+        cmocka_unit_test(test_unread), cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_depth),
     };
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);

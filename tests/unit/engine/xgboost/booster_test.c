@@ -73,7 +73,9 @@ static mr_status read_with(const char *changed, const char *text, struct mr_xgb_
                   PART("indices"), PART("conditions"), PART("default"), PART("segments"),
                   PART("categories"));
 #undef PART
-    assert_int_equal(mr_json_object_parse(mr_buf_str(&json), arena, &root, err), MR_OK);
+    mr_buf_char(&json, '\0');
+    struct mr_str file = {json.data, json.size - 1};
+    assert_int_equal(mr_json_object_parse(file, NULL, arena, &root, err), MR_OK);
     return mr_xgb_booster_read(root, arena, out, err);
 }
 
