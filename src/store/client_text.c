@@ -1,0 +1,84 @@
+/* Texts of requests and answers: what may be shown of them, and what they say. */
+#include <stdio.h>
+#include <strings.h>
+#include <yyjson.h>
+
+#include "store/client.h"
+
+const char *mr_client_show(const char *uri, char *out, size_t size) {
+    const char *start = strstr(uri, "://");
+    size_t scheme = start ? (size_t)(start - uri) + 3 : 0;
+    const char *rest = uri + scheme;
+    if (start) {
+        /* The last '@' of the authority: a password may hold one. */
+        size_t authority = strcspn(rest, "/?#");
+        for (size_t i = authority; i-- > 0;) {
+            if (rest[i] == '@') {
+                rest += i + 1;
+                break;
+            }
+        }
+    }
+    size_t n = strcspn(rest, "?#");
+    snprintf(out, size, "%.*s%.*s", (int)(scheme < 64 ? scheme : 0), uri,
+             (int)(n < size ? n : size), rest);
+    for (char *c = out; *c; c++) {
+        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
+    }
+    return out;
+}
+
+void mr_client_encode(struct mr_buf *buf, struct mr_str text, bool keeps_slashes) {
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                        (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~' ||
+                        (keeps_slashes && c == '/');
+        if (is_plain) {
+            mr_buf_char(buf, (char)c);
+        } else {
+            mr_buf_format(buf, "%%%02X", c);
+        }
+    }
+}
+
+static struct mr_str trim(struct mr_str text) {
+    while (text.size && (text.data[0] == ' ' || text.data[0] == '\t')) {
+        text.data++;
+        text.size--;
+    }
+    while (text.size && strchr(" \t\r\n", text.data[text.size - 1])) text.size--;
+    return text;
+}
+
+struct mr_str mr_client_header(const struct mr_client_answer *answer, const char *name) {
+    size_t size = strlen(name);
+    const char *at = answer->head.data, *end = at + answer->head.size;
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        const char *next = newline ? newline + 1 : end;
+        if ((size_t)(next - at) > size && at[size] == ':' && strncasecmp(at, name, size) == 0) {
+            return trim((struct mr_str){at + size + 1, (size_t)(next - at) - size - 1});
+        }
+        at = next;
+    }
+    return (struct mr_str){"", 0};
+}
+
+void mr_client_quote(const struct mr_client_answer *answer, char *out, size_t size) {
+    yyjson_doc *doc = answer->body.size ? yyjson_read(answer->body.data, answer->body.size, 0)
+                                        : NULL;
+    const char *code = yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), "error_code"));
+    const char *message = yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), "message"));
+    if (message) {
+        snprintf(out, size, "%s%s%s", code ? code : "", code ? ": " : "", message);
+    } else {
+        int n = answer->body.size < size ? (int)answer->body.size : (int)size - 1;
+        snprintf(out, size, "%.*s", n, answer->body.data ? answer->body.data : "");
+    }
+    yyjson_doc_free(doc);
+    for (char *c = out; *c; c++) {
+        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = ' ';
+    }
+    while (*out && out[strlen(out) - 1] == ' ') out[strlen(out) - 1] = '\0';
+}
