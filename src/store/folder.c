@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,10 +21,22 @@ static uint64_t hash(uint64_t seed, const void *bytes, size_t size) {
     return h ^ (h >> 31);
 }
 
+/* Of a folder the name alone counts: its time changes with whatever is put into it. */
 static uint64_t hash_entry(uint64_t parent, const char *name, const struct stat *info) {
-    int64_t facts[] = {S_ISDIR(info->st_mode) ? -1 : info->st_size, info->st_mtim.tv_sec,
-                       info->st_mtim.tv_nsec};
+    bool is_folder = S_ISDIR(info->st_mode);
+    int64_t facts[] = {is_folder ? -1 : info->st_size, is_folder ? 0 : info->st_mtim.tv_sec,
+                       is_folder ? 0 : info->st_mtim.tv_nsec};
     return hash(hash(parent, name, strlen(name)), facts, sizeof(facts));
+}
+
+/* What loading a model leaves in its folder: Python's bytecode, and the file in which MLflow notes
+ * where it came from (REGISTERED_MODEL_META_FILE_NAME in models_artifact_repo.py). */
+static bool is_by_product(const char *name) {
+    static const char *const names[] = {".", "..", "__pycache__", "registered_model_meta"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (strcmp(name, names[i]) == 0) return true;
+    }
+    return false;
 }
 
 /* Adds what is in a folder. Takes the descriptor.
@@ -38,7 +51,7 @@ static uint64_t add_folder(int take_fd, uint64_t parent, unsigned level, unsigne
     for (struct dirent *entry; (entry = readdir(folder)) && *n_entries < MAX_ENTRIES;) {
         const char *name = entry->d_name;
         struct stat info;
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) continue;
+        if (is_by_product(name)) continue;
         ++*n_entries;
         if (fstatat(dirfd(folder), name, &info, 0) != 0) continue;
         sum += hash_entry(parent, name, &info);

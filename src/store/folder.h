@@ -4,9 +4,10 @@
 
 #include <stdint.h>
 
-/* A number that stands for the names, sizes and modification times of everything below a folder,
- * whatever the order in which the system lists it; links are followed. What vanishes meanwhile is
- * left out; of a folder that cannot be read, and behind 10000 entries or 16 levels, nothing counts.
+/* A number that stands for the names, sizes and modification times of the files below a folder, but
+ * those that loading a model leaves there, whatever the order in which the system lists them. Links
+ * are followed. What vanishes meanwhile is left out; of a folder that cannot be read, and behind
+ * 10000 entries or 16 levels, nothing counts.
  * Threads: any. */
 uint64_t mr_folder_fingerprint(const char *path);
 

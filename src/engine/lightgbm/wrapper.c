@@ -1,9 +1,9 @@
 /* mlflow/lightgbm/__init__.py (_load_model, _LGBModelWrapper), mlflow/sklearn/__init__.py
  * (_SklearnModelWrapper), lightgbm/sklearn.py (LGBMModel, LGBMClassifier), lightgbm/basic.py
  * (Booster.__setstate__, _load_pandas_categorical). */
+#include "base/file.h"
 #include "engine/graph.h"
 #include "engine/lightgbm/lightgbm_int.h"
-#include "loader/file.h"
 #include "loader/json.h"
 
 /* Booster ----------------------------------------------------------------------------------- */
@@ -25,7 +25,7 @@ static mr_status read_pandas_categories(struct mr_str json, struct mr_arena *scr
 static mr_status read_booster_file(const char *path, struct mr_arena *scratch,
                                    struct mr_lgb_wrapper *out, struct mr_error *err) {
     *out = (struct mr_lgb_wrapper){.kind = MR_LGB_BOOSTER, .class_name = "Booster"};
-    MR_TRY(mr_file_load(path, scratch, &out->text, err));
+    MR_TRY(mr_file_load(path, MR_FILE_MAX_BYTES, scratch, &out->text, err));
     struct mr_str categories = mr_lgb_find_pandas_categories(out->text);
     return read_pandas_categories(categories, scratch, &out->has_pandas_categories, err);
 }

@@ -3,9 +3,9 @@
  * from that. */
 #include <math.h>
 
+#include "base/file.h"
 #include "engine/graph.h"
 #include "engine/xgboost/xgboost_int.h"
-#include "loader/file.h"
 #include "loader/json.h"
 #include "loader/ubjson.h"
 
@@ -66,7 +66,7 @@ static mr_status open_file(const struct mr_model_source *source, struct mr_arena
     struct mr_str class_path = source->model_class.size ? source->model_class
                                                         : mr_str_from(classes[0].path);
     MR_TRY(find_class(class_path, &out->class_, err));
-    MR_TRY(mr_file_load(path, arena, &data, err));
+    MR_TRY(mr_file_load(path, MR_FILE_MAX_BYTES, arena, &data, err));
     if (data.size >= 4 && memcmp(data.data, "binf", 4) == 0) {
         return mr_fail(err, MR_E_UNSUPPORTED,
                        "XGBoost's binary format, which it dropped in 3.1, is not read: an earlier "

@@ -1,0 +1,97 @@
+#include "base/yaml.h"
+
+#include <stdlib.h>
+#include <yaml.h>
+
+struct mr_yaml {
+    yaml_document_t document;
+    const char *name;
+};
+
+/* libyaml asks for a document that it could change. */
+static const yaml_node_t *get(const struct mr_yaml *yaml, int node) {
+    return node ? yaml_document_get_node((yaml_document_t *)&yaml->document, node) : NULL;
+}
+
+static struct mr_str scalar_text(const yaml_node_t *node) {
+    return (struct mr_str){(const char *)node->data.scalar.value, node->data.scalar.length};
+}
+
+/* YAML 1.1's spellings of null, unquoted only. */
+static bool is_null(const yaml_node_t *node) {
+    struct mr_str text = scalar_text(node);
+    return node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
+           (text.size == 0 || mr_str_is(text, "null") || mr_str_is(text, "Null") ||
+            mr_str_is(text, "NULL") || mr_str_is(text, "~"));
+}
+
+static mr_status fail_to_parse(const yaml_parser_t *parser, const char *name,
+                               struct mr_error *err) {
+    if (parser->error == YAML_MEMORY_ERROR) return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
+    return mr_fail(err, MR_E_FORMAT, "%s line %zu: not YAML: %s", name,
+                   parser->problem_mark.line + 1, parser->problem ? parser->problem : "?");
+}
+
+mr_status mr_yaml_parse(struct mr_str text, const char *name, struct mr_yaml **out,
+                        struct mr_error *err) {
+    yaml_parser_t parser;
+    struct mr_yaml *yaml = calloc(1, sizeof(*yaml));
+    if (!yaml || !yaml_parser_initialize(&parser)) {
+        free(yaml);
+        return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
+    }
+    yaml->name = name;
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text.data, text.size);
+    mr_status status = MR_OK;
+    if (!yaml_parser_load(&parser, &yaml->document)) status = fail_to_parse(&parser, name, err);
+    yaml_parser_delete(&parser);
+    if (status != MR_OK) {
+        free(yaml);
+        return status;
+    }
+    const yaml_node_t *root = get(yaml, mr_yaml_root(yaml));
+    if (!root || root->type != YAML_MAPPING_NODE) {
+        mr_yaml_free(yaml);
+        return mr_fail(err, MR_E_FORMAT, "%s: expected a YAML mapping at the top", name);
+    }
+    *out = yaml;
+    return MR_OK;
+}
+
+void mr_yaml_free(struct mr_yaml *yaml) {
+    if (yaml) yaml_document_delete(&yaml->document);
+    free(yaml);
+}
+
+int mr_yaml_root(const struct mr_yaml *yaml) {
+    return yaml->document.nodes.top > yaml->document.nodes.start ? 1 : 0;
+}
+
+int mr_yaml_child(const struct mr_yaml *yaml, int map, const char *key) {
+    const yaml_node_t *node = get(yaml, map);
+    if (!node || node->type != YAML_MAPPING_NODE) return 0;
+    int found = 0;
+    for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+         pair < node->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *name = get(yaml, pair->key);
+        if (!name || name->type != YAML_SCALAR_NODE) continue;
+        if (mr_str_is(scalar_text(name), key)) found = pair->value;
+    }
+    return found;
+}
+
+mr_status mr_yaml_text(const struct mr_yaml *yaml, int map, const char *key, struct mr_arena *arena,
+                       struct mr_str *out, struct mr_error *err) {
+    *out = (struct mr_str){0};
+    const yaml_node_t *node = get(yaml, mr_yaml_child(yaml, map, key));
+    if (!node) return MR_OK;
+    if (node->type != YAML_SCALAR_NODE) {
+        return mr_fail(err, MR_E_FORMAT, "%s line %zu: \"%s\" is not a text", yaml->name,
+                       node->start_mark.line + 1, key);
+    }
+    if (is_null(node)) return MR_OK;
+    const char *copy = mr_arena_strdup(arena, scalar_text(node));
+    if (!copy) return mr_arena_fail(arena, err);
+    *out = (struct mr_str){copy, node->data.scalar.length};
+    return MR_OK;
+}
