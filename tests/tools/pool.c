@@ -8,10 +8,14 @@
  *     stream NAME BODY       the same, wanting chunks
  *     cancel NAME | pause NAME | resume NAME
  *     state                  loading, ready or failed
+ *     open MODEL             start another pool; the first is 0, the next 1 ...
+ *     use NUMBER             what follows is for that pool
+ *     close NUMBER           end it
  *
  * Each event is a JSON object in a line of standard output: {"event": "loaded" | "chunk" | "done" |
- * "cancelled" | "state", "name": ..., "status": ..., "http": ..., "text": ...}. At the end of the
- * input all is unloaded; then {"event": "end", "text": open descriptors before and after}. */
+ * "cancelled" | "state" | "closed", "name": ..., "status": ..., "http": ..., "text": ...}. At the
+ * end of the input all is unloaded; then {"event": "end", "text": open descriptors before and
+ * after}. */
 #include <dirent.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -28,6 +32,12 @@ struct question {
     struct mr_call call;
     char name[64];
 };
+
+#define MAX_POOLS 32
+
+static struct mr_engine_options options;
+static struct mr_engine pools[MAX_POOLS]; /* ops: NULL, it was closed */
+static unsigned n_pools, used;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct question *questions; /* under the lock: those that have not ended */
@@ -60,9 +70,9 @@ static void forget(struct question *question) {
 }
 
 static void loaded(void *ctx, const struct mr_error *err) {
-    (void)ctx;
     pthread_mutex_lock(&lock);
-    tell("loaded", "", err ? (int)err->status : 0, 0, mr_str_from(err ? err->message : ""));
+    tell("loaded", ctx ? ctx : "", err ? (int)err->status : 0, 0,
+         mr_str_from(err ? err->message : ""));
     pthread_mutex_unlock(&lock);
 }
 
@@ -127,11 +137,52 @@ static void pause_call(const struct mr_engine *engine, const char *name, bool is
     if (question) mr_engine_pause(engine, &question->call, is_paused);
 }
 
-static void obey(const struct mr_engine *engine, char *line) {
+static bool open_pool(const char *model) {
+    static char names[MAX_POOLS][12];
+    if (n_pools == MAX_POOLS) return false;
+    if (n_pools > 0) {
+        snprintf(names[n_pools], sizeof(names[0]), "%u", n_pools);
+        options.python.ctx = names[n_pools];
+    }
+    const struct mr_model_source source = {.path = model, .options = &options};
+    struct mr_engine *engine = &pools[n_pools++];
+    struct mr_error err = {0};
+    engine->ops = &mr_python_engine;
+    if (mr_engine_load(&source, engine, &err) == MR_OK) return true;
+    fprintf(stderr, "%s\n", err.message);
+    return false;
+}
+
+static void close_pool(unsigned number) {
+    if (number >= n_pools || !pools[number].ops) return;
+    mr_engine_unload(&pools[number]);
+    pools[number].ops = NULL;
+}
+
+/* Lines about pools; false: it is one for the pool in use. */
+static bool obey_about_pools(const char *verb, const char *argument) {
+    if (strcmp(verb, "open") == 0) {
+        if (!open_pool(argument)) exit(1);
+    } else if (strcmp(verb, "use") == 0) {
+        used = (unsigned)strtoul(argument, NULL, 10);
+    } else if (strcmp(verb, "close") == 0) {
+        close_pool((unsigned)strtoul(argument, NULL, 10));
+        pthread_mutex_lock(&lock);
+        tell("closed", argument, 0, 0, (struct mr_str){0});
+        pthread_mutex_unlock(&lock);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void obey(char *line) {
     static const char *const states[] = {"loading", "ready", "down", "failed"};
     line[strcspn(line, "\n")] = '\0';
     char *save, *verb = strtok_r(line, " ", &save), *name = strtok_r(NULL, " ", &save);
-    if (!verb) return;
+    if (!verb || (name && obey_about_pools(verb, name))) return;
+    const struct mr_engine *engine = &pools[used];
+    if (!engine->ops) return;
     if (strcmp(verb, "state") == 0) {
         pthread_mutex_lock(&lock);
         tell("state", "", 0, 0, mr_str_from(states[mr_engine_state_of(engine)]));
@@ -156,24 +207,17 @@ static int count_fds(void) {
 int main(int argc, char **argv) {
     if (argc != 6) return 2;
     int n_fds = count_fds();
-    const struct mr_engine_options options = {
-        .python = {.interpreter = argv[1],
-                   .package_path = argv[2],
-                   .n_workers = (unsigned)strtoul(argv[4], NULL, 10),
-                   .timeout_ms = (unsigned)strtoul(argv[5], NULL, 10),
-                   .loaded = loaded}};
-    const struct mr_model_source source = {.path = argv[3], .options = &options};
-    struct mr_engine engine = {.ops = &mr_python_engine};
-    struct mr_error err = {0};
-    if (mr_engine_load(&source, &engine, &err) != MR_OK) {
-        fprintf(stderr, "%s\n", err.message);
-        return 1;
-    }
+    options.python = (struct mr_python_options){.interpreter = argv[1],
+                                                .package_path = argv[2],
+                                                .n_workers = (unsigned)strtoul(argv[4], NULL, 10),
+                                                .timeout_ms = (unsigned)strtoul(argv[5], NULL, 10),
+                                                .loaded = loaded};
+    if (!open_pool(argv[3])) return 1;
     char *line = NULL;
     size_t capacity = 0;
-    while (getline(&line, &capacity, stdin) > 0) obey(&engine, line);
+    while (getline(&line, &capacity, stdin) > 0) obey(line);
     free(line);
-    mr_engine_unload(&engine);
+    for (unsigned i = 0; i < n_pools; i++) close_pool(i);
     while (questions) forget(questions); /* refused by a pool that was stopped */
     char text[64];
     snprintf(text, sizeof(text), "%d %d", n_fds, count_fds());

@@ -23,7 +23,7 @@ class Pool:
         self.pid = process.pid
         self._others = []  # events that nobody has waited for yet
         self._events = queue.Queue()
-        self._n_asked = 0
+        self._n_asked = self._n_pools = 0
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self):
@@ -78,6 +78,21 @@ class Pool:
     def cancel(self, name):
         self.write(f"cancel {name}")
         return bool(self.wait("cancelled", name)["status"])
+
+    def open(self, model):
+        """Start another pool in the process.  returns  its number"""
+        self._n_pools += 1
+        self.write(f"open {model}")
+        return self._n_pools
+
+    def use(self, number):
+        """What follows is for that pool; the first is 0."""
+        self.write(f"use {number}")
+
+    def close(self, number):
+        """End a pool, when it must be gone."""
+        self.write(f"close {number}")
+        self.wait("closed", str(number))
 
     def state(self):
         self.write("state")

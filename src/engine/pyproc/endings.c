@@ -1,12 +1,9 @@
 /* How processes end: what is seen of it, what is said of it, and that nothing of them stays. */
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/epoll.h>
-#include <sys/wait.h>
 
 #include "engine/pyproc/pool_int.h"
-#include "engine/pyproc/process.h"
 
 #define STATUS_US 100000       /* for a host to say how a worker ended, or for that to end */
 #define MAX_LAST_MESSAGES 1000 /* of a process that has ended: its children may hold its socket */
@@ -19,7 +16,7 @@ static void give_up(struct mr_pool *pool, struct mr_peer *peer, const char *how)
     mr_pool_replace(pool, peer, how);
     mr_peer_close_socket(peer);
     peer->phase = MR_PEER_GONE;
-    peer->is_done = peer->is_ended || peer->pidfd < 0;
+    peer->is_done = peer->is_ended || peer->child.pidfd < 0;
 }
 
 void mr_pool_expel(struct mr_pool *pool, struct mr_peer *peer, const char *how) {
@@ -106,28 +103,20 @@ void mr_pool_on_ended(struct mr_pool *pool, struct mr_peer *peer) {
 }
 
 bool mr_pool_reap(struct mr_pool *pool) {
-    for (;;) {
-        siginfo_t info = {0};
-        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return errno != ECHILD;
-        if (info.si_pid == 0) return true;
-        struct mr_peer *peer = pool->peers;
-        while (peer && (peer->is_done || peer->pid != info.si_pid)) peer = peer->next;
-        /* While its number is still taken. */
-        if (peer) mr_process_kill_group(peer->pid, peer->pidfd);
-        int wait_status;
-        if (waitpid(info.si_pid, &wait_status, 0) != info.si_pid) continue;
-        if (!peer) continue; /* an orphan of one of them */
-        peer->has_status = true;
-        peer->wait_status = wait_status;
-        mr_pool_on_ended(pool, peer);
+    bool has_children = mr_reaper_reap();
+    for (struct mr_peer *peer = pool->peers; peer; peer = peer->next) {
+        if (peer->is_done || peer->has_status) continue;
+        peer->has_status = mr_reaper_status(&peer->child, &peer->wait_status);
+        if (peer->has_status) mr_pool_on_ended(pool, peer);
     }
+    return has_children;
 }
 
 /* The pidfd says that the process has ended. */
 static void on_process(struct mr_pool *pool, struct mr_peer *peer) {
     mr_pool_reap(pool);
     if (peer->is_ended) return;
-    mr_process_kill_group(peer->pid, peer->pidfd);
+    mr_reaper_kill(&peer->child);
     mr_pool_on_ended(pool, peer);
 }
 
@@ -220,6 +209,20 @@ static void end_calls(struct mr_pool *pool) {
     mr_ended_tell(&ended);
 }
 
+/* Reap what is ours, and see what else has ended: others, the template that is being killed, say,
+ * may have reaped it.  returns: false, there are no more children */
+static bool find_ended(struct mr_pool *pool) {
+    for (struct mr_peer *peer = pool->peers; peer; peer = peer->next) {
+        struct pollfd process = {.fd = peer->child.pidfd, .events = POLLIN};
+        if (poll(&process, 1, 0) == 1) peer->is_ended = true;
+    }
+    bool has_children = mr_pool_reap(pool);
+    for (struct mr_peer *peer = pool->peers; peer; peer = peer->next) {
+        peer->is_done |= peer->is_ended;
+    }
+    return has_children;
+}
+
 void mr_pool_shut_down(struct mr_pool *pool) {
     end_calls(pool);
     for (struct mr_peer *peer = pool->peers; peer; peer = peer->next) {
@@ -227,16 +230,18 @@ void mr_pool_shut_down(struct mr_pool *pool) {
         mr_peer_close_log(peer);
         mr_peer_close_socket(peer);
         peer->phase = MR_PEER_GONE;
-        peer->is_done = peer->pidfd < 0;
+        peer->is_done = peer->child.pidfd < 0;
     }
     /* Workers whose host is killed as well become our children; so do theirs. */
     int64_t begun_us = mr_pool_now_us();
-    struct pollfd children = {.fd = pool->children, .events = POLLIN};
     for (;;) {
-        bool has_children = mr_pool_reap(pool);
+        bool has_children = find_ended(pool);
         mr_pool_sweep(pool);
+        if (!has_children) break;
+        if (!pool->peers && mr_reaper_is_busy()) break; /* another pool reaps the orphans */
         int64_t limit_us = pool->peers ? SHUT_DOWN_US : ORPHANS_US;
-        if (!has_children || mr_pool_now_us() - begun_us > limit_us) break;
+        if (mr_pool_now_us() - begun_us > limit_us) break;
+        struct pollfd children = {.fd = pool->children, .events = POLLIN};
         poll(&children, 1, 10);
     }
     for (struct mr_peer *peer = pool->peers; peer; peer = peer->next) peer->is_done = true;

@@ -6,8 +6,6 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "engine/pyproc/process.h"
-
 static struct mr_watch *watch_of(struct mr_peer *peer, mr_watch_kind kind) {
     return &peer->watches[kind - MR_WATCH_SOCKET];
 }
@@ -24,6 +22,12 @@ static void unwatch(struct mr_peer *peer, int fd) {
     epoll_ctl(peer->epoll, EPOLL_CTL_DEL, fd, NULL);
 }
 
+static void release_process(struct mr_peer *peer) {
+    if (peer->child.pidfd < 0) return;
+    unwatch(peer, peer->child.pidfd);
+    mr_reaper_release(&peer->child);
+}
+
 void mr_peer_want_room(struct mr_peer *peer, bool is_wanted) {
     struct epoll_event event = {.events = EPOLLIN | (is_wanted ? EPOLLOUT : 0),
                                 .data.ptr = watch_of(peer, MR_WATCH_SOCKET)};
@@ -34,7 +38,8 @@ static struct mr_peer *new_peer(int epoll) {
     struct mr_peer *peer = calloc(1, sizeof(*peer));
     if (!peer) return NULL;
     peer->epoll = epoll;
-    peer->pidfd = peer->socket = peer->log.fd = -1;
+    peer->child = MR_CHILD_NONE;
+    peer->socket = peer->log.fd = -1;
     for (mr_watch_kind kind = MR_WATCH_SOCKET; kind <= MR_WATCH_LOG; kind++) {
         *watch_of(peer, kind) = (struct mr_watch){kind, peer};
     }
@@ -65,8 +70,7 @@ static mr_status connect_peer(int epoll, struct mr_peer **out, int theirs[2],
     return status;
 }
 
-static void set_pid(struct mr_peer *peer, pid_t pid) {
-    peer->pid = pid;
+static void tag_with_pid(struct mr_peer *peer, pid_t pid) {
     snprintf(peer->log.tag, sizeof(peer->log.tag), "%s (pid %d)", peer->name, (int)pid);
 }
 
@@ -80,16 +84,15 @@ mr_status mr_peer_start(const struct mr_command *command, int epoll, const char 
                                          .envp = command->envp,
                                          .socket = theirs[0],
                                          .output = theirs[1]};
-    pid_t pid;
-    mr_status status = mr_process_start(&spec, &pid, &peer->pidfd, err);
+    mr_status status = mr_reaper_start(&spec, &peer->child, err);
     close(theirs[0]);
     close(theirs[1]);
     peer->is_host = true;
     peer->phase = MR_PEER_LOADING;
     if (status == MR_OK) {
         snprintf(peer->name, sizeof(peer->name), "%s", name);
-        set_pid(peer, pid);
-        status = watch(peer, MR_WATCH_PROCESS, peer->pidfd, err);
+        tag_with_pid(peer, peer->child.pid);
+        status = watch(peer, MR_WATCH_PROCESS, peer->child.pidfd, err);
         if (status == MR_OK) status = watch(peer, MR_WATCH_SOCKET, peer->socket, err);
         if (status != MR_OK) mr_peer_kill(peer); /* and reaped as a child that nobody knows */
     }
@@ -126,27 +129,24 @@ mr_status mr_peer_fork(struct mr_peer *host, unsigned number, struct mr_peer **o
 void mr_peer_forked(struct mr_peer *peer, pid_t pid) {
     struct mr_error ignored;
     peer->phase = MR_PEER_READY;
-    set_pid(peer, pid);
-    peer->pidfd = mr_process_open(pid, peer->host->pid);
-    if (peer->pidfd < 0) return;
-    if (watch(peer, MR_WATCH_PROCESS, peer->pidfd, &ignored) == MR_OK &&
+    tag_with_pid(peer, pid);
+    if (!mr_reaper_adopt(pid, peer->host->child.pid, &peer->child)) return;
+    if (watch(peer, MR_WATCH_PROCESS, peer->child.pidfd, &ignored) == MR_OK &&
         watch(peer, MR_WATCH_SOCKET, peer->socket, &ignored) == MR_OK) {
         return;
     }
     mr_peer_kill(peer);
-    unwatch(peer, peer->pidfd);
-    close(peer->pidfd);
-    peer->pidfd = -1;
+    release_process(peer);
 }
 
 void mr_peer_ended(struct mr_peer *peer) {
     peer->is_ended = true;
-    if (peer->pidfd >= 0) unwatch(peer, peer->pidfd);
+    if (peer->child.pidfd >= 0) unwatch(peer, peer->child.pidfd);
 }
 
 void mr_peer_kill(struct mr_peer *peer) {
-    if (peer->pidfd < 0) return; /* the number may be another's by now */
-    mr_process_kill_group(peer->pid, peer->pidfd);
+    if (peer->child.pidfd < 0) return;
+    mr_reaper_kill(&peer->child);
     if (!peer->is_ended) peer->was_killed = true;
 }
 
@@ -166,9 +166,6 @@ void mr_peer_close_log(struct mr_peer *peer) {
 void mr_peer_free(struct mr_peer *peer) {
     mr_peer_close_socket(peer);
     mr_peer_close_log(peer);
-    if (peer->pidfd >= 0) {
-        unwatch(peer, peer->pidfd);
-        close(peer->pidfd);
-    }
+    release_process(peer);
     free(peer);
 }

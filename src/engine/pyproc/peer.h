@@ -5,12 +5,11 @@
 #ifndef MR_ENGINE_PYPROC_PEER_H
 #define MR_ENGINE_PYPROC_PEER_H
 
-#include <sys/types.h>
-
 #include "engine/pyproc/channel.h"
 #include "engine/pyproc/command.h"
 #include "engine/pyproc/loaded.h"
 #include "engine/pyproc/log_pipe.h"
+#include "engine/pyproc/reaper.h"
 
 /* What epoll reports on: data.ptr is one of these. */
 typedef enum mr_watch_kind {
@@ -41,8 +40,7 @@ struct mr_peer {
     struct mr_peer *host;     /* the process that forked it; NULL: it is a host, or that is gone */
     bool is_host;
     bool is_async;              /* as its host said */
-    pid_t pid;                  /* 0: not known yet */
-    int pidfd;                  /* -1: not known yet, or it ended before it could be watched */
+    struct mr_child child;      /* none: not known yet, or it ended before it could be watched */
     int socket;                 /* -1: closed */
     int epoll;                  /* the pool's */
     char name[24];              /* "worker 3" */

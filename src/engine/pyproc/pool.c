@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -26,17 +24,18 @@ static void wake(struct mr_pool *pool) {
     (void)written; /* fails only when it would count past 2^64: then it is awake */
 }
 
-static void drain(int fd) {
-    char bytes[16 * sizeof(struct signalfd_siginfo)];
-    while (read(fd, bytes, sizeof(bytes)) > 0) continue;
+static void sleep_again(struct mr_pool *pool) {
+    uint64_t count;
+    ssize_t n_read = read(pool->wake, &count, sizeof(count));
+    (void)n_read; /* fails only when it is asleep */
 }
 
 static void on_event(struct mr_pool *pool, const struct epoll_event *event) {
     const struct mr_watch *watch = event->data.ptr;
     switch (watch->kind) {
-    case MR_WATCH_WAKE: drain(pool->wake); break;
+    case MR_WATCH_WAKE: sleep_again(pool); break;
     case MR_WATCH_CHILD:
-        drain(pool->children);
+        mr_reaper_on_readable(pool->children);
         mr_pool_reap(pool);
         break;
     default: mr_pool_on_peer(pool, watch, event->events);
@@ -117,15 +116,9 @@ static mr_status watch(struct mr_pool *pool, int fd, struct mr_watch *watch, mr_
 }
 
 static mr_status open_pool(struct mr_pool *pool, struct mr_error *err) {
-    /* Orphans of a host come to us instead of to init, which may be nobody who reaps them. */
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
-    sigset_t child;
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
-    pthread_sigmask(SIG_BLOCK, &child, NULL);
     pool->epoll = epoll_create1(EPOLL_CLOEXEC);
     pool->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    pool->children = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+    pool->children = mr_reaper_open();
     MR_TRY(watch(pool, pool->wake, &pool->wake_watch, MR_WATCH_WAKE, err));
     return watch(pool, pool->children, &pool->children_watch, MR_WATCH_CHILD, err);
 }

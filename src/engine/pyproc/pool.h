@@ -5,8 +5,8 @@
  * asks it where a worker is free. Errors of calls: MR_E_UNAVAILABLE where there is no model yet or
  * its worker ended, MR_E_DEADLINE; a model's own are an answer.
  *
- * A process has one pool at a time: it becomes the reaper of all orphans below it, so that the pool
- * waits for any child of it. */
+ * A process may have several pools, which come and go; together they wait for any child of it
+ * (reaper.h). */
 #ifndef MR_ENGINE_PYPROC_POOL_H
 #define MR_ENGINE_PYPROC_POOL_H
 

@@ -27,7 +27,7 @@ struct mr_pool {
     pthread_t thread;
     int epoll;
     int wake;     /* eventfd */
-    int children; /* signalfd of SIGCHLD */
+    int children; /* of mr_reaper_open */
     struct mr_watch wake_watch, children_watch;
 
     struct mr_peer *peers;    /* all that live or are to be reaped */
@@ -97,7 +97,8 @@ void mr_pool_on_ended(struct mr_pool *pool, struct mr_peer *peer);
 /* Do what is due with peers and calls. */
 void mr_pool_on_time(struct mr_pool *pool, int64_t now_us);
 
-/* Reap the children that have ended.  returns: false, there are no more children */
+/* Find out which processes have ended, once some have.  returns: false, there are no more children
+ */
 bool mr_pool_reap(struct mr_pool *pool);
 
 /* Free peers that are done; when no event that names them can be left. */

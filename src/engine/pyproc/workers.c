@@ -242,7 +242,7 @@ static mr_status on_forked(struct mr_pool *pool, struct mr_peer *host,
         return MR_OK;
     }
     mr_peer_forked(peer, pid);
-    if (peer->pidfd < 0) {
+    if (peer->child.pidfd < 0) {
         mr_pool_on_ended(pool, peer);
     } else {
         open_worker(pool, peer);
@@ -259,9 +259,8 @@ static mr_status on_exited(struct mr_pool *pool, struct mr_peer *host,
                        (unsigned long long)message->header.payload_size);
     }
     for (struct mr_peer *peer = pool->peers; peer; peer = peer->next) {
-        if (peer->is_done || peer->host != host || (uint64_t)peer->pid != message->header.id) {
-            continue;
-        }
+        uint64_t pid = (uint64_t)peer->child.pid;
+        if (peer->is_done || peer->host != host || pid != message->header.id) continue;
         peer->has_status = true;
         peer->wait_status = wait_status;
         mr_pool_on_ended(pool, peer);
