@@ -50,6 +50,14 @@ int mr_cli_read(const struct mr_cli_syntax *syntax, int argc, char **argv, void 
 #define MR_CLI_NO_WORD (-1)
 int mr_cli_find_word(const char *const *words, const char *word);
 
+/* The help of -m, which every command that reads a model has. */
+#define MR_CLI_MODEL_URI_HELP                                                                      \
+    "  -m, --model-uri URI      folder of a model saved by MLflow, or its URI (required):\n"       \
+    "                           runs:/RUN_ID/model, models:/NAME/VERSION, models:/NAME@ALIAS,\n"   \
+    "                           models:/NAME/latest, models:/MODEL_ID and others that MLflow\n"    \
+    "                           takes; MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI say where\n"    \
+    "                           they are looked up (./mlruns, else sqlite:///mlflow.db)\n"
+
 /* Values of options. Each returns false when the text is not such a value. */
 bool mr_cli_parse_uint(const char *text, unsigned long min, unsigned long max, unsigned long *out);
 bool mr_cli_parse_bytes(const char *text, size_t *out); /* 1048576, 512K, 2G: powers of 1024 */

@@ -9,10 +9,10 @@
 static const char help[] =
     "Usage: mlrace explain -m MODEL [options]\n"
     "\n"
-    "Show what a model expects, which engine evaluates it, why, and why not a faster one.\n"
+    "Show what a model expects, which engine evaluates it, why, and why not a faster one; of a\n"
+    "URI, what it means now: store, version, run, and where the files are.\n"
     "\n"
-    "Options:\n"
-    "  -m, --model-uri URI      folder of a model saved by MLflow, or file:// URI (required)\n";
+    "Options:\n" MR_CLI_MODEL_URI_HELP;
 
 static const char more_help[] =
     "      --help               this page\n"
@@ -22,7 +22,8 @@ static const char more_help[] =
     "\n"
     "Examples:\n"
     "  mlrace explain -m examples/iris/model\n"
-    "  mlrace explain -m ./model --engine native\n";
+    "  mlrace explain -m ./model --engine native\n"
+    "  MLFLOW_TRACKING_URI=http://127.0.0.1:5000 mlrace explain -m models:/iris@champion\n";
 
 struct config {
     const char *model_uri;

@@ -22,8 +22,7 @@ static const char help[] =
     "processors, in memory that does not grow with the file, with a progress bar on a terminal.\n"
     "A Python model that may look at all rows together gets them all in one call.\n"
     "\n"
-    "Options (default):\n"
-    "  -m, --model-uri URI      folder of a model saved by MLflow, or file:// URI (required)\n"
+    "Options (default):\n" MR_CLI_MODEL_URI_HELP
     "  -i, --input-path PATH    file to score, - is standard input (standard input)\n"
     "  -o, --output-path PATH   file for the predictions, - is standard output (standard\n"
     "                           output); replaced when all is done, left alone on an error\n"

@@ -22,8 +22,7 @@ static const char help[] =
     "network. An environment is built once for each set of requirements; the path of its\n"
     "interpreter goes to standard output.\n"
     "\n"
-    "Options (default):\n"
-    "  -m, --model-uri URI      folder of a model saved by MLflow, or file:// URI (required)\n"
+    "Options (default):\n" MR_CLI_MODEL_URI_HELP
     "      --env-manager NAME   uv; virtualenv: uv if it is installed, else venv and pip, for\n"
     "                           which the right Python must be installed; conda: also mamba and\n"
     "                           micromamba (uv if it is installed, else virtualenv)\n"

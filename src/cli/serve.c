@@ -27,8 +27,7 @@ static const char help[] =
     "\n"
     "Serve a model saved by MLflow over HTTP, with the answers of `mlflow models serve`.\n"
     "\n"
-    "Options (environment variable, default):\n"
-    "  -m, --model-uri URI      folder of a model saved by MLflow, or file:// URI (required)\n"
+    "Options (environment variable, default):\n" MR_CLI_MODEL_URI_HELP
     "  -h, --host HOST          address to listen on (MLFLOW_HOST, 127.0.0.1)\n"
     "  -p, --port PORT          port to listen on, 0 picks a free one (MLFLOW_PORT, 5000)\n"
     "  -t, --timeout SECONDS    time for a request to arrive whole, for Python to answer it or to\n"

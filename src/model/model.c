@@ -1,5 +1,7 @@
 #include "model/model.h"
 
+#include "store/client.h"
+
 static mr_status read_into(struct mr_model *model, const char *uri,
                            const struct mr_store_options *store, struct mr_error *err) {
     MR_TRY(mr_store_resolve(uri, store, model->arena, &model->location, err));
@@ -124,8 +126,28 @@ static void describe_signature(const struct mr_signature *signature, struct mr_b
     }
 }
 
+/* Of a folder that was given as such there is nothing to tell. */
+static void describe_location(const struct mr_location *location, struct mr_buf *buf) {
+    bool is_elsewhere = strcmp(location->artifact_uri, location->folder) != 0;
+    if (!location->store && !is_elsewhere) return;
+    char shown[1024];
+    mr_buf_format(buf, "uri:      %s\n", mr_client_show(location->uri, shown, sizeof(shown)));
+    if (location->store) mr_buf_format(buf, "store:    %s\n", location->store);
+    if (location->version) {
+        mr_buf_format(buf, "version:  %s of %s%s%s\n", location->version, location->name,
+                      location->alias ? ", alias " : "", location->alias ? location->alias : "");
+    }
+    if (location->model_id) mr_buf_format(buf, "logged:   %s\n", location->model_id);
+    if (location->run_id) mr_buf_format(buf, "run:      %s\n", location->run_id);
+    if (is_elsewhere) {
+        mr_client_show(location->artifact_uri, shown, sizeof(shown));
+        mr_buf_format(buf, "files:    %s\n", shown);
+    }
+}
+
 void mr_model_describe(const struct mr_model *model, struct mr_buf *buf) {
     const struct mr_mlmodel *mlmodel = &model->mlmodel;
+    describe_location(&model->location, buf);
     mr_buf_format(buf, "model:    %s\n", model->path);
     mr_buf_format(buf, "flavor:   %.*s, saved by MLflow %.*s\n",
                   MR_STR_ARGS(mlmodel->loader_module), MR_STR_ARGS(mlmodel->mlflow_version));

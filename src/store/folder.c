@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/uri.h"
+
 /* Links may lead in circles. */
 #define MAX_LEVELS 16
 #define MAX_ENTRIES 10000
@@ -68,4 +70,15 @@ uint64_t mr_folder_fingerprint(const char *path) {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     unsigned n_entries = 0;
     return fd < 0 ? 0 : add_folder(fd, 0, 0, &n_entries);
+}
+
+mr_status mr_folder_find(const char *uri, struct mr_arena *arena, const char **out,
+                         struct mr_error *err) {
+    MR_TRY(mr_uri_local_path(uri, arena, out, err));
+    if (mr_uri_has_scheme(uri, "file") || access(*out, F_OK) == 0) return MR_OK;
+    char *decoded = mr_arena_strdup(arena, mr_str_from(*out));
+    if (!decoded) return mr_arena_fail(arena, err);
+    mr_uri_unescape(decoded, decoded);
+    if (access(decoded, F_OK) == 0) *out = decoded;
+    return MR_OK;
 }

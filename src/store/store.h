@@ -24,6 +24,7 @@ struct mr_location {
     const char *uri;          /* as it was given */
     const char *artifact_uri; /* where the files are: an absolute or relative path, or a URI */
     const char *folder;       /* on this machine, with MLmodel in it; NULL until it is opened */
+    const char *store;        /* that knew of it, fit for messages; NULL: none was asked */
     const char *name, *version, *alias; /* of the model registry */
     const char *run_id, *model_id;      /* of the tracking store */
     /* A text that changes whenever the URI means something else. Of a folder on this machine it

@@ -68,7 +68,8 @@ def test_a_model_that_is_not_there(run, tmp_path, command):
         (tmp_path / "nothing", ["nothing", "no such folder"]),
         (tmp_path / "empty", ["empty", "no file MLmodel"]),
         (tmp_path / "file", ["file", "give the folder"]),
-        ("models:/iris/1", ["models: URIs", "mlflow artifacts download"]),
+        ("models:/iris/1", ["models:/iris/1", "mlflow.db", "MLFLOW_TRACKING_URI"]),
+        ("models:/iris", ["models:/iris", "mlflow.db"]),
         ("", ["path is empty"]),
         ("file://", ["path is empty"]),
     ]:
