@@ -4,8 +4,12 @@
 PORT ?= 5000
 SECONDS_EACH ?= 60
 
+# `make bench-full ROUNDS=2 SECONDS_EACH=2`: how often and how long each server is asked.
+BENCH = $$(scripts/python) bench/run.py $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	$(if $(filter command% environment,$(origin SECONDS_EACH)),--seconds $(SECONDS_EACH))
+
 .DEFAULT_GOAL := build
-.PHONY: help build demo test test-large test-kills test-restarts unit sanitize tsan bench bench-python bench-engines bench-trees soak soak-clients fuzz format lint clean
+.PHONY: help build demo test test-large test-kills test-restarts unit sanitize tsan bench bench-full bench-profile bench-engines soak soak-clients fuzz format lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -55,29 +59,26 @@ tsan: ## unit and system tests under the thread sanitizer
 	ctest --preset tsan
 	MLRACE_BUILD=build-tsan .venv/bin/pytest tests/server tests/cli
 
-bench: ## compare with nginx and with mlflow models serve; writes docs/benchmarks.md
+bench: ## beside MLflow, MLServer, LitServe and nginx, in less than 10 minutes; writes docs/benchmarks.md
 	@scripts/bootstrap bench
-	@scripts/venv
 	@scripts/build release mlrace
-	.venv/bin/python bench/run.py
+	$(BENCH)
 
-bench-python: ## compare models that run in Python with mlflow models serve; writes docs/benchmarks-python.md
-	@scripts/bootstrap bench
-	@scripts/venv
+bench-full: ## the same with more models, requests, connections, and Spark; goes on where it was broken off
+	@scripts/bootstrap bench-full
 	@scripts/build release mlrace
-	.venv/bin/pip install --quiet -r bench/requirements.txt
-	.venv/bin/python bench/python_models.py
+	$(BENCH) --full
+
+bench-profile: ## where the microseconds of a request go; writes docs/benchmarks-profile.md
+	@scripts/bootstrap bench-full
+	@scripts/build release mlrace
+	@scripts/build profile mlrace tool_http_echo
+	$$(scripts/python) bench/native_profile.py
 
 bench-engines: ## compare tree engines, without servers, with the libraries; FULL=1 for all; writes docs/benchmarks-engines.md
 	@scripts/bootstrap test
 	@scripts/build release mlrace bench_engines
 	$$(scripts/python) bench/engines/run.py $(if $(FULL),--full)
-
-bench-trees: ## compare trees over HTTP with mlflow models serve and MLServer; writes docs/benchmarks-trees.md
-	@scripts/bootstrap bench
-	@scripts/venv
-	@scripts/build release mlrace
-	.venv/bin/python bench/trees.py
 
 soak: ## a million mixed requests to Python workers: does memory stay flat?
 	@scripts/bootstrap bench

@@ -1,7 +1,6 @@
--- wrk: posts the JSON files that are named behind `--` in turns and, at the end, prints one line
--- of JSON.
-wrk.method = "POST"
-wrk.headers["Content-Type"] = "application/json"
+-- wrk: posts the files that are named behind `--` in turns, CSV or JSON by their names, and, at the
+-- end, prints one line of JSON.
+local requests, at = {}, 0
 
 local function read(path)
     local file = assert(io.open(path, "rb"))
@@ -11,16 +10,16 @@ local function read(path)
 end
 
 function init(args)
-    wrk.body = read(args[1])
-    if #args == 1 then return end
-    local requests, at = {}, 0
     for i = 1, #args do
-        requests[i] = wrk.format(nil, nil, nil, read(args[i]))
+        local content_type = args[i]:find("%.csv$") and "text/csv" or "application/json"
+        local headers = {["Content-Type"] = content_type}
+        requests[i] = wrk.format("POST", nil, headers, read(args[i]))
     end
-    function request()
-        at = at % #requests + 1
-        return requests[at]
-    end
+end
+
+function request()
+    at = at % #requests + 1
+    return requests[at]
 end
 
 function done(summary, latency)

@@ -8,15 +8,14 @@ failure.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import pathlib
 import sys
 import tempfile
 
-from measure import ROOT, free_port, mlrace_command, output, running
-from python_models import COLUMNS, frame, save_row_sum
+from measure import ROOT, free_port, mlrace_command, output, process_tree, running
+from serving.models import FOUR, four_columns, save_row_sum
 
 PARTS = 20
 MAX_GROWTH = 1.1
@@ -24,18 +23,18 @@ MAX_GROWTH = 1.1
 
 def write_bodies(folder):
     """The requests as pairs of Content-Type and file."""
-    table = frame()
+    table = four_columns()
     long = table.sample(5000, replace=True, random_state=0)
     row = [float(value) for value in table.iloc[0]]
     bodies = [
-        ("application/json", {"dataframe_split": {"columns": COLUMNS, "data": [row]}}),
+        ("application/json", {"dataframe_split": {"columns": FOUR, "data": [row]}}),
         ("application/json", {"dataframe_records": table.head(50).to_dict("records")}),
         ("application/json", {"inputs": table.head(20).to_dict("list")}),
         ("application/json", {"instances": table.head(5).to_dict("records")}),
         # Row labels of two kinds: only pandas itself can tell what that makes.
         ("application/json", {"dataframe_split": {
-            "columns": COLUMNS, "index": [1, "one"], "data": [row, row]}}),
-        ("application/json", {"dataframe_split": {"columns": COLUMNS[:3], "data": [row[:3]]}}),
+            "columns": FOUR, "index": [1, "one"], "data": [row, row]}}),
+        ("application/json", {"dataframe_split": {"columns": FOUR[:3], "data": [row[:3]]}}),
         ("application/json", "{"),
         ("text/csv", table.to_csv(index=False)),
         ("text/csv", table.head(1).to_csv(index=False)),
@@ -48,16 +47,6 @@ def write_bodies(folder):
         path.write_text(body if isinstance(body, str) else json.dumps(body))
         arguments += [content_type, path]
     return arguments
-
-
-def processes(root):
-    """The ids of a process and all that it started, by generation."""
-    found = [root]
-    for pid in found:
-        with contextlib.suppress(OSError):
-            for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-                found += map(int, (task / "children").read_text().split())
-    return found
 
 
 def usage(pid):
@@ -101,9 +90,11 @@ def soak(port, pid, bodies, wanted):
         done += result["requests"]
         rate = result["requests"] / (result["microseconds"] / 1e6)
         seconds = max(1, min(60, round(wanted / PARTS / rate)))
-        now = {one: usage(one) for one in processes(pid)}
+        now = {one: usage(one) for one in process_tree(pid)}
         first = first or now
-        line = ", ".join(f"{one}: {rss / 1e6:.1f} MB, {files} files" for one, (rss, files) in now.items())
+        line = ", ".join(
+            f"{one}: {rss / 1e6:.1f} MB, {files} files" for one, (rss, files) in now.items()
+        )
         print(f"{done:>9,} requests, {rate:,.0f} a second; {line}", flush=True)
     if first.keys() != now.keys():
         print(f"soak: processes have changed: {sorted(first)} -> {sorted(now)}")

@@ -20,8 +20,9 @@ import tempfile
 import threading
 import time
 
-from measure import ROOT, free_port, mlrace_command, running
-from soak import processes, usage
+from soak import usage
+
+from measure import ROOT, free_port, mlrace_command, process_tree, running
 
 MODEL = ROOT / "examples/iris/model"
 COLUMNS = '["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"]'
@@ -227,7 +228,7 @@ def settle(pid, first):
     """The usage of all processes when files are as few as at first; or after some time."""
     end = time.monotonic() + SETTLE_SECONDS
     while True:
-        now = {one: usage(one) for one in processes(pid)}
+        now = {one: usage(one) for one in process_tree(pid)}
         if all(files <= first.get(one, (0, files))[1] for one, (_, files) in now.items()):
             return now
         if time.monotonic() > end:

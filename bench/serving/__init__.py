@@ -1,0 +1,1 @@
+"""The side-by-side of servers: `make bench` (bench/run.py)."""
