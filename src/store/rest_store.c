@@ -9,7 +9,7 @@
 
 #define API "/api/2.0/mlflow/"
 #define MAX_ANSWER_BYTES ((size_t)16 << 20)
-#define MAX_PAGES 1000
+#define MAX_PAGES 200
 
 struct store {
     struct mr_client *client;

@@ -225,12 +225,13 @@ static mr_status parse_model(const char *uri, struct mr_arena *arena, struct mr_
                              struct mr_error *err) {
     struct mr_str host, rest = path_of(uri, &host), path, parts[2];
     if (host.size) return fail_databricks(uri, err);
-    /* A number sign belongs to the name: _parse_model_uri allows no fragments. */
-    rest.size = strcspn(rest.data, "?");
-    while (rest.size && rest.data[rest.size - 1] == '/') rest.size--;
     *out = (struct mr_uri){0};
     bool is_absolute = rest.size && rest.data[0] == '/';
     while (rest.size && rest.data[0] == '/') rest = (struct mr_str){rest.data + 1, rest.size - 1};
+    /* A number sign that comes this early is part of the name (_parse_model_uri), later it begins a
+     * fragment (split_models_uri). */
+    if (rest.size && !memchr(rest.data, '/', rest.size)) rest.size = strcspn(rest.data, "?");
+    while (rest.size && rest.data[rest.size - 1] == '/') rest.size--;
     if (!is_absolute || !parse_model_parts(rest, out, parts, &path)) {
         return mr_fail(err, MR_E_INVALID_PARAMETER,
                        "%.300s: not a URI of a model: expected models:/<name>/<version>, "
