@@ -50,8 +50,8 @@ static size_t check_chunked(struct mr_str input) {
 }
 
 static void look_up(const struct mr_http_head *head) {
-    static const struct mr_http_route routes[] = {{"POST", "/invocations", NULL},
-                                                  {"GET", "/ping", NULL}};
+    static const struct mr_http_route routes[] = {{"POST", "/invocations", NULL, NULL},
+                                                  {"GET", "/ping", NULL, NULL}};
     char out[512];
     struct mr_http_found found = mr_http_route_find(routes, 2, head->method, head->path);
     if (found.status == 307) mr_http_route_location(found.route, head->query, out, sizeof out);

@@ -1,37 +1,44 @@
 /* The HTTP endpoints of `mlflow models serve`: /invocations, /ping, /health, /version
- * (mlflow/pyfunc/scoring_server/__init__.py, init); and /livez, /readyz, /metrics. */
+ * (mlflow/pyfunc/scoring_server/__init__.py, init); /livez, /readyz, /metrics; and of each model
+ * under its name: /models, /models/NAME/invocations, /models/NAME/ping, /models/NAME/reload. */
 #ifndef MR_API_ENDPOINTS_H
 #define MR_API_ENDPOINTS_H
 
 #include <stdatomic.h>
 
-#include "api/cost.h"
 #include "api/error_detail.h"
 #include "api/observe.h"
+#include "api/served.h"
 #include "base/compute.h"
 #include "codec/encode.h"
 #include "http/http.h"
-#include "model/model.h"
 
 /* The MLflow release whose scoring protocol is spoken; what /version answers. */
 #define MR_MLFLOW_VERSION "3.17.2"
 
 /* What the handlers need: the `ctx` of struct mr_http_options. Immutable while serving, but for
- * what is counted and is_stopping. */
+ * what is counted, is_stopping, and the versions of the models. */
 struct mr_endpoints {
-    const struct mr_model *model;
+    struct mr_served *models; /* n_models of them, at least one; /invocations is of the first */
+    size_t n_models;
+    bool is_reloadable; /* there is POST /reload */
     struct mr_encode_options encode;
     struct mr_compute *compute; /* what is too much for an I/O thread; outlives the server */
-    struct mr_cost *cost;       /* of the model's rows, when its engine is native */
     struct mr_observer observer;
     mr_error_detail error_detail;
-    bool has_server_timing;       /* responses say where their time went */
-    _Atomic double *load_seconds; /* from the start to the model being ready; 0 before */
-    atomic_bool is_stopping;      /* the server was told to end: not ready any more */
+    bool has_server_timing;  /* responses say where their time went */
+    atomic_bool is_stopping; /* the server was told to end: not ready any more */
+
+    /* By mr_endpoints_init. */
+    struct mr_http_route *routes;
+    const char **route_names; /* in metrics: "/models/{name}/invocations" */
+    size_t n_routes;
 };
 
-/* The route table; static storage. Sets *n to its length. */
-const struct mr_http_route *mr_endpoints_routes(size_t *n);
+/* Make the table of routes, which the arena holds, once the models and is_reloadable are set.
+ * MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_endpoints_init(struct mr_endpoints *endpoints, struct mr_arena *arena,
+                                          struct mr_error *err);
 
 /* The `observe` of struct mr_http_options. */
 void mr_endpoints_observe(void *ctx, const struct mr_http_exchange *exchange);

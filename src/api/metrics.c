@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Threads beyond that share shards. */
-#define N_SHARDS 32
+#include "base/shard.h"
 
 /* Upper bounds of the buckets; one more is above all of them. From a small model in C to the
  * longest timeouts. */
@@ -18,7 +17,7 @@ static const uint64_t bounds_ns[] = {50000,      100000,      250000,      50000
 #define N_BOUNDS (sizeof(bounds_ns) / sizeof(bounds_ns[0]))
 
 /* What this server answers; the last one stands for all others. */
-static const int statuses[] = {200, 204, 307, 400, 404, 405, 408, 413, 415, 422,
+static const int statuses[] = {200, 204, 307, 400, 404, 405, 408, 409, 413, 415, 422,
                                429, 431, 499, 500, 501, 502, 503, 504, 505, 0};
 #define N_STATUSES (sizeof(statuses) / sizeof(statuses[0]))
 
@@ -41,7 +40,7 @@ struct shard {
 };
 
 struct mr_metrics {
-    struct shard shards[N_SHARDS];
+    struct shard shards[MR_N_SHARDS];
     const char *const *routes;
     size_t n_routes;
 };
@@ -49,10 +48,7 @@ struct mr_metrics {
 /* Counting ---------------------------------------------------------------------------------- */
 
 static struct shard *own_shard(struct mr_metrics *metrics) {
-    static atomic_uint n_threads;
-    static _Thread_local unsigned number; /* from 1 */
-    if (!number) number = atomic_fetch_add_explicit(&n_threads, 1, memory_order_relaxed) + 1;
-    return &metrics->shards[number % N_SHARDS];
+    return &metrics->shards[mr_shard_own()];
 }
 
 static void add(counter *to, uint64_t n) {
@@ -137,7 +133,8 @@ static const char *route_name(const struct mr_metrics *metrics, size_t route) {
 
 static uint64_t sum_requests(const struct mr_metrics *metrics, size_t route, size_t status) {
     uint64_t sum = 0;
-    for (size_t i = 0; i < N_SHARDS; i++) sum += get(&metrics->shards[i].requests[route][status]);
+    for (size_t i = 0; i < MR_N_SHARDS; i++)
+        sum += get(&metrics->shards[i].requests[route][status]);
     return sum;
 }
 
@@ -165,7 +162,7 @@ static void write_histogram(const struct mr_metrics *metrics, size_t offset, con
     char full_name[80], labels[128];
     snprintf(full_name, sizeof(full_name), "%s_bucket", name);
     for (size_t b = 0; b <= N_BOUNDS; b++) {
-        for (size_t i = 0; i < N_SHARDS; i++) {
+        for (size_t i = 0; i < MR_N_SHARDS; i++) {
             const char *shard = (const char *)&metrics->shards[i];
             const struct histogram *histogram = (const struct histogram *)(shard + offset);
             n += get(&histogram->buckets[b]);
@@ -203,7 +200,7 @@ static void write_histograms(const struct mr_metrics *metrics, struct mr_buf *ou
 void mr_metrics_write(const struct mr_metrics *metrics, struct mr_buf *out) {
     uint64_t n_rows = 0, n_received = 0, n_sent = 0;
     int64_t n_in_flight = 0;
-    for (size_t i = 0; i < N_SHARDS; i++) {
+    for (size_t i = 0; i < MR_N_SHARDS; i++) {
         const struct shard *shard = &metrics->shards[i];
         n_rows += get(&shard->n_rows);
         n_received += get(&shard->n_received);

@@ -1,24 +1,47 @@
 #include "api/observe.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "api/trace.h"
 
+/* Sets the numbers and names. Returns how many names there are. */
+static size_t number_routes(struct mr_observer *observer, const char *const *names,
+                            size_t n_routes) {
+    size_t n_names = 0;
+    for (size_t i = 0; i < n_routes; i++) {
+        size_t number = 0;
+        while (number < n_names && strcmp(observer->names[number], names[i]) != 0) number++;
+        if (number == n_names && n_names < MR_METRICS_MAX_ROUTES) {
+            observer->names[n_names++] = names[i];
+        }
+        observer->numbers[i] = (unsigned char)number;
+    }
+    return n_names;
+}
+
 mr_status mr_observer_init(struct mr_observer *observer, const struct mr_http_route *routes,
-                           size_t n_routes, bool has_access_log, struct mr_error *err) {
+                           const char *const *names, size_t n_routes, bool has_access_log,
+                           struct mr_error *err) {
     *observer = (struct mr_observer){.format = mr_log_get_format(), .routes = routes};
-    for (size_t i = 0; i < n_routes; i++) observer->paths[i] = routes[i].path;
-    observer->metrics = mr_metrics_new(observer->paths, n_routes);
-    if (!observer->metrics) return mr_fail(err, MR_E_NO_MEMORY, "out of memory for metrics");
-    mr_status status = MR_OK;
-    if (has_access_log) status = mr_log_lines_start(STDERR_FILENO, &observer->access_log, err);
-    if (status != MR_OK) mr_metrics_free(observer->metrics);
+    observer->numbers = calloc(n_routes, 1);
+    if (!observer->numbers) return mr_fail(err, MR_E_NO_MEMORY, "out of memory for metrics");
+    size_t n_names = number_routes(observer, names, n_routes);
+    observer->metrics = mr_metrics_new(observer->names, n_names);
+    mr_status status = observer->metrics
+                           ? MR_OK
+                           : mr_fail(err, MR_E_NO_MEMORY, "out of memory for metrics");
+    if (status == MR_OK && has_access_log) {
+        status = mr_log_lines_start(STDERR_FILENO, &observer->access_log, err);
+    }
+    if (status != MR_OK) mr_observer_deinit(observer);
     return status;
 }
 
 void mr_observer_deinit(struct mr_observer *observer) {
     if (observer->access_log) mr_log_lines_stop(observer->access_log);
     mr_metrics_free(observer->metrics);
+    free(observer->numbers);
 }
 
 #define MAX_LINE_BYTES ((size_t)1024)
@@ -63,6 +86,20 @@ static void find_stages(const struct mr_http_exchange *exchange, uint64_t stage_
     if (exchange->answered_ns) stage_ns[MR_STAGE_WRITE] = exchange->end_ns - exchange->answered_ns;
 }
 
+/* Who has answered, as far as that is not always the same. */
+static void put_model_json(struct mr_text *line, const struct mr_trace *trace) {
+    if (trace->served->is_named) {
+        MR_TEXT_PUT(line, ", \"model\": \"");
+        put_text(line, mr_str_from(trace->served->name));
+        MR_TEXT_PUT(line, "\"");
+    }
+    if (trace->version->label) {
+        MR_TEXT_PUT(line, ", \"version\": \"");
+        mr_text_json(line, mr_str_from(trace->version->label));
+        MR_TEXT_PUT(line, "\"");
+    }
+}
+
 static void put_json(struct mr_text *line, const struct mr_http_exchange *exchange,
                      const uint64_t stage_ns[MR_N_STAGES]) {
     const struct mr_trace *trace = exchange->notes;
@@ -74,6 +111,7 @@ static void put_json(struct mr_text *line, const struct mr_http_exchange *exchan
     MR_TEXT_PUT(line, "\", \"path\": \"");
     put_path(line, exchange->path);
     put_number(line, "\", \"status\": ", (uint64_t)status_of(exchange));
+    if (trace) put_model_json(line, trace);
     if (trace) put_number(line, ", \"rows\": ", (uint64_t)trace->n_rows);
     put_number(line, ", \"request_bytes\": ", exchange->n_received);
     put_number(line, ", \"response_bytes\": ", exchange->n_sent);
@@ -100,6 +138,14 @@ static void put_plain(struct mr_text *line, const struct mr_http_exchange *excha
     MR_TEXT_PUT(line, " ");
     put_ms(line, exchange->end_ns - exchange->first_ns);
     MR_TEXT_PUT(line, " ms");
+    if (trace && trace->served->is_named) {
+        MR_TEXT_PUT(line, ", model ");
+        put_text(line, mr_str_from(trace->served->name));
+    }
+    if (trace && trace->version->label) {
+        MR_TEXT_PUT(line, ", version ");
+        put_text(line, mr_str_from(trace->version->label));
+    }
     if (trace) put_number(line, ", rows ", (uint64_t)trace->n_rows);
     put_number(line, ", bytes ", exchange->n_received);
     put_number(line, " in, ", exchange->n_sent);
@@ -119,7 +165,7 @@ static bool is_dull(const struct mr_http_exchange *exchange) {
 void mr_observe(const struct mr_observer *observer, const struct mr_http_exchange *exchange) {
     const struct mr_trace *trace = exchange->notes;
     struct mr_metrics_request request = {
-        .route = exchange->route ? (size_t)(exchange->route - observer->routes) : SIZE_MAX,
+        .route = exchange->route ? observer->numbers[exchange->route - observer->routes] : SIZE_MAX,
         .status = exchange->status,
         .n_received = exchange->n_received,
         .n_sent = exchange->n_sent,

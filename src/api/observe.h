@@ -16,13 +16,16 @@ struct mr_observer {
     struct mr_log_lines *access_log; /* NULL: none */
     mr_log_format format;            /* of its lines */
     const struct mr_http_route *routes;
-    const char *paths[MR_METRICS_MAX_ROUTES]; /* of the routes */
+    unsigned char *numbers; /* of the routes, among names; on the heap */
+    const char *names[MR_METRICS_MAX_ROUTES];
 };
 
 /* Begin to count and, if there is to be an access log, to write it to standard error.
+ * names    what the routes are called in metrics; those of one name are counted together
  * returns  MR_OK; MR_E_NO_MEMORY, MR_E_IO */
 MR_MUST_CHECK mr_status mr_observer_init(struct mr_observer *observer,
-                                         const struct mr_http_route *routes, size_t n_routes,
+                                         const struct mr_http_route *routes,
+                                         const char *const *names, size_t n_routes,
                                          bool has_access_log, struct mr_error *err);
 
 /* When no request is under way any more. */

@@ -26,6 +26,7 @@
 struct offload {
     struct mr_compute_job job; /* the first, since the pool knows nothing else */
     const struct mr_endpoints *endpoints;
+    struct mr_version *version; /* the request's */
     struct mr_http_request *request;
     struct mr_http_pending *pending;
     mr_format format;
@@ -172,7 +173,7 @@ static bool respond(struct offload *offload) {
     offload->output.is_bare = offload->question.is_bare;
     mr_respond_output(&offload->output, &endpoints->encode, arena, &offload->response);
     uint64_t ns = mr_cost_now_ns() - start_ns + atomic_load(&offload->ns);
-    if (!offload->has_failed) mr_cost_learn(endpoints->cost, offload->n_rows, ns);
+    if (!offload->has_failed) mr_cost_learn(&offload->version->cost, offload->n_rows, ns);
     return finish(offload);
 }
 
@@ -190,7 +191,7 @@ static void run_nothing(struct mr_compute_job *job, size_t piece) {
 static void prepare_slices(struct offload *offload) {
     offload->job.done = end_slices;
     offload->n_rows = mr_input_n_rows(&offload->question.input);
-    offload->slice_rows = choose_slice_rows(offload->endpoints->cost, offload->n_rows);
+    offload->slice_rows = choose_slice_rows(&offload->version->cost, offload->n_rows);
     if (offload->slice_rows >= offload->n_rows) { /* few rows, or none */
         offload->job.run = run_nothing;
         offload->job.n_pieces = 1;
@@ -209,7 +210,7 @@ static void run_decode(struct mr_compute_job *job, size_t piece) {
     struct offload *offload = offload_of(job);
     struct mr_http_request *request = offload->request;
     mr_trace_lap(request, MR_STAGE_QUEUE);
-    offload->status = mr_score_decode(offload->endpoints->model, offload->format, request->body,
+    offload->status = mr_score_decode(offload->version->model, offload->format, request->body,
                                       request->body_size, request->body_capacity, request->arena,
                                       &offload->question, &offload->err);
     mr_trace_lap(request, MR_STAGE_DECODE);
@@ -257,6 +258,7 @@ static struct offload *suspend(const struct mr_endpoints *endpoints,
     struct offload *offload = mr_arena_zalloc(request->arena, sizeof(*offload));
     if (!offload) return NULL;
     offload->endpoints = endpoints;
+    offload->version = mr_trace_of(request)->version;
     offload->request = request;
     offload->pending = mr_http_suspend(request, &ops, offload);
     if (!offload->pending) return NULL;
@@ -264,16 +266,15 @@ static struct offload *suspend(const struct mr_endpoints *endpoints,
     return offload;
 }
 
-bool mr_offload_wants_body(const struct mr_endpoints *endpoints, mr_format format,
-                           size_t body_size) {
-    bool is_decoded = format != MR_FORMAT_PARQUET && !endpoints->model->mlmodel.has_type_hints;
+bool mr_offload_wants_body(const struct mr_version *version, mr_format format, size_t body_size) {
+    bool is_decoded = format != MR_FORMAT_PARQUET && !version->model->mlmodel.has_type_hints;
     return is_decoded && body_size > MAX_INLINE_BODY_BYTES;
 }
 
-bool mr_offload_wants_question(const struct mr_endpoints *endpoints,
+bool mr_offload_wants_question(const struct mr_version *version,
                                const struct mr_question *question) {
     int64_t n_rows = mr_input_n_rows(&question->input);
-    return mr_cost_estimate(endpoints->cost, n_rows) > MAX_INLINE_NS;
+    return mr_cost_estimate(&version->cost, n_rows) > MAX_INLINE_NS;
 }
 
 mr_status mr_offload_body(const struct mr_endpoints *endpoints, struct mr_http_request *request,

@@ -13,11 +13,10 @@
 #include "api/score.h"
 
 /* Whether decoding such a body takes too long for an I/O thread. */
-bool mr_offload_wants_body(const struct mr_endpoints *endpoints, mr_format format,
-                           size_t body_size);
+bool mr_offload_wants_body(const struct mr_version *version, mr_format format, size_t body_size);
 
 /* Whether a native engine's answer does. */
-bool mr_offload_wants_question(const struct mr_endpoints *endpoints,
+bool mr_offload_wants_question(const struct mr_version *version,
                                const struct mr_question *question);
 
 /* Suspend a request and have its body decoded and answered.

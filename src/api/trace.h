@@ -1,9 +1,10 @@
-/* Where the time of one request went. In the request's arena, as its notes; of one thread at a
- * time, that which has the request. */
+/* What is noted of a request for a model: who is asked, and where the time went. In the request's
+ * arena, as its notes; of one thread at a time, that which has the request. */
 #ifndef MR_API_TRACE_H
 #define MR_API_TRACE_H
 
 #include "api/metrics.h"
+#include "api/served.h"
 #include "http/http.h"
 #include "schema/table.h"
 
@@ -12,11 +13,17 @@ struct mr_trace {
     uint64_t at_ns;                 /* until then time is accounted for */
     int64_t n_rows;                 /* that the model is asked for; 0: none so far */
     bool is_shown;                  /* in a Server-Timing header */
+    const struct mr_served *served; /* the model that is asked, */
+    struct mr_version *version;     /* and the version of it, which the request has */
 };
 
-/* Begin with a request that has come whole. Without memory for it there is no trace, and the
- * functions below do nothing. */
-void mr_trace_begin(struct mr_http_request *request, bool is_shown);
+static inline struct mr_trace *mr_trace_of(const struct mr_http_request *request) {
+    return request->notes;
+}
+
+/* Begin with a request that has come whole.
+ * returns  what becomes its notes, with nobody asked yet; NULL: no memory */
+struct mr_trace *mr_trace_begin(struct mr_http_request *request, bool is_shown);
 
 /* So the model is asked. What cannot be told apart counts as one row. */
 void mr_trace_rows(const struct mr_http_request *request, const struct mr_input *input);
@@ -27,8 +34,9 @@ void mr_trace_lap(const struct mr_http_request *request, mr_stage stage);
 /* The same up to a moment of mr_clock_ns() that is past already; 0 changes nothing. */
 void mr_trace_lap_at(const struct mr_http_request *request, mr_stage stage, uint64_t now_ns);
 
-/* The response is filled in: the last lap, of MR_STAGE_ENCODE, and its header, with durations in
- * milliseconds (https://www.w3.org/TR/server-timing). */
+/* The response is filled in: the last lap, of MR_STAGE_ENCODE, and headers: durations in
+ * milliseconds (https://www.w3.org/TR/server-timing); the version that answers, X-Model-Version,
+ * if it is known; the model's name, X-Model-Name, if it was given one. */
 void mr_trace_end(const struct mr_http_request *request, struct mr_http_response *response);
 
 #endif

@@ -17,6 +17,7 @@
     X(MR_E_INVALID_PARAMETER, 400, "INVALID_PARAMETER_VALUE") /* it breaks the signature */        \
     X(MR_E_NOT_FOUND, 404, "RESOURCE_DOES_NOT_EXIST")                                              \
     X(MR_E_TIMEOUT, 408, "REQUEST_TIMEOUT")          /* it did not arrive in time */               \
+    X(MR_E_CONFLICT, 409, "RESOURCE_CONFLICT")       /* it would do what is not to be done */      \
     X(MR_E_TOO_LARGE, 413, "REQUEST_LIMIT_EXCEEDED") /* the body, or the memory it needs */        \
     X(MR_E_MEDIA_TYPE, 415, "UNSUPPORTED_MEDIA_TYPE")                                              \
     X(MR_E_HEADERS_TOO_LARGE, 431, "REQUEST_LIMIT_EXCEEDED")                                       \

@@ -72,6 +72,22 @@ bool mr_cli_parse_uint(const char *text, unsigned long min, unsigned long max, u
     return true;
 }
 
+bool mr_cli_parse_ms(const char *text, unsigned long *out) {
+    static const struct {
+        const char *name;
+        unsigned long ms;
+    } units[] = {{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60 * 1000}, {"h", 3600 * 1000}};
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (errno || end == text || strchr(text, '-')) return false;
+    for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+        if (strcmp(end, units[i].name) != 0) continue;
+        return !__builtin_mul_overflow(value, units[i].ms, out);
+    }
+    return false;
+}
+
 bool mr_cli_parse_bytes(const char *text, size_t *out) {
     char *end;
     errno = 0;

@@ -60,6 +60,7 @@ int mr_cli_find_word(const char *const *words, const char *word);
 
 /* Values of options. Each returns false when the text is not such a value. */
 bool mr_cli_parse_uint(const char *text, unsigned long min, unsigned long max, unsigned long *out);
-bool mr_cli_parse_bytes(const char *text, size_t *out); /* 1048576, 512K, 2G: powers of 1024 */
+bool mr_cli_parse_bytes(const char *text, size_t *out);     /* 1048576, 512K, 2G: powers of 1024 */
+bool mr_cli_parse_ms(const char *text, unsigned long *out); /* 250ms, 30 or 30s, 5m, 2h */
 
 #endif

@@ -186,7 +186,9 @@ static mr_status predict(struct config *config, struct mr_error *err) {
     struct mr_model *model = NULL;
     int input;
     MR_TRY(open_input(config->input_path, &input, err));
-    MR_TRY(mr_loading_init(&loading, &config->engine.options.python, err));
+    MR_TRY(mr_loading_init(&loading, 1, err));
+    config->engine.options.python.loaded = mr_loading_told;
+    config->engine.options.python.ctx = &loading;
     mr_status status = load(config, &loading, &model, err);
     if (status == MR_OK) status = score(config, model, input, err);
     mr_model_free(model);

@@ -68,7 +68,8 @@ mr_http_step mr_http_dispatch(struct mr_http_connection *connection, struct mr_h
                                                    .whole_ns = exchange->whole_ns,
                                                    .connection = connection};
     struct mr_http_response response = {.status = 200};
-    found.route->handler(connection->loop->options->ctx, &connection->request, &response);
+    void *ctx = found.route->ctx ? found.route->ctx : connection->loop->options->ctx;
+    found.route->handler(ctx, &connection->request, &response);
     if (!connection->suspended)
         return mr_http_respond(connection, &response, (struct mr_str){NULL, 0});
     mr_http_pending_park(connection->suspended);

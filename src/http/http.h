@@ -40,6 +40,14 @@ struct mr_http_request {
  * Lives as long as the request. */
 struct mr_str mr_http_header(const struct mr_http_request *request, const char *name);
 
+/* A header beside those that every response has. */
+struct mr_http_extra {
+    const char *name;    /* with colon and space: "Server-Timing: "; NULL: none */
+    struct mr_str value; /* in the request's arena, or valid as long as it; size 0: left out */
+};
+
+#define MR_HTTP_MAX_EXTRAS 4
+
 struct mr_http_response {
     int status;               /* 200 */
     const char *content_type; /* NULL: no Content-Type header */
@@ -47,7 +55,7 @@ struct mr_http_response {
     struct mr_str location;   /* of a redirect, in the arena or static; size 0: none */
     bool is_stream;           /* of a suspended request: the body is what mr_http_stream_add adds */
     unsigned retry_after_s;   /* with a 503: value of Retry-After; 0: none */
-    struct mr_str server_timing; /* value of Server-Timing, as `location`; size 0: none */
+    struct mr_http_extra extras[MR_HTTP_MAX_EXTRAS]; /* up to the first without a name */
 };
 
 /* A request and its answer, when both are over. Strings are valid during the call. */
@@ -65,6 +73,9 @@ struct mr_http_exchange {
     uint64_t first_ns, whole_ns, answered_ns, end_ns;
     void *notes; /* the request's; NULL: none */
 };
+
+/* Add a header; beyond MR_HTTP_MAX_EXTRAS it is left out. */
+void mr_http_response_add(struct mr_http_response *response, const char *name, struct mr_str value);
 
 /* Answer a request. Runs on an I/O thread, many at once; must not block for long. A handler that
  * has others work on the answer calls mr_http_suspend and returns; *response is not looked at then.
@@ -121,6 +132,7 @@ struct mr_http_route {
     const char *method; /* "GET" also answers HEAD */
     const char *path;   /* exact; with slashes behind it: 307 to it, as Starlette does */
     mr_http_handler handler;
+    void *ctx; /* passed to it; NULL: that of struct mr_http_options */
 };
 
 struct mr_http_options {
@@ -145,7 +157,7 @@ struct mr_http_options {
     /* Told of every exchange, on an I/O thread or the acceptor's; must not block. NULL: nobody is.
      */
     void (*observe)(void *ctx, const struct mr_http_exchange *exchange);
-    void *ctx; /* passed to every handler, and to observe */
+    void *ctx; /* passed to every handler whose route has none, and to observe */
 };
 
 /* Listen and serve. Copies the options, but not what they point to: strings and routes must outlive

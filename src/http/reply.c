@@ -131,7 +131,9 @@ size_t mr_http_reply_write(const struct mr_http_reply *reply, struct mr_http_sta
         MR_TEXT_PUT(&text, "Connection: keep-alive\r\n");
     if (reply->retry_after_s) put_number_field(&text, "Retry-After: ", reply->retry_after_s);
     put_field(&text, "X-Request-Id: ", reply->request_id);
-    put_field(&text, "Server-Timing: ", reply->server_timing);
+    for (size_t i = 0; reply->extras && i < MR_HTTP_MAX_EXTRAS && reply->extras[i].name; i++) {
+        put_field(&text, reply->extras[i].name, reply->extras[i].value);
+    }
     if (mr_http_reply_has_body(reply->status)) put_framing(&text, reply);
     MR_TEXT_PUT(&text, "\r\n");
     return text.is_full ? 0 : text.size;

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/str.h"
+#include "http/http.h"
 
 typedef enum mr_http_connection_header {
     MR_HTTP_CONNECTION_NONE, /* HTTP/1.1 stays open without a word */
@@ -23,13 +23,13 @@ typedef enum mr_http_framing {
 
 struct mr_http_reply {
     int status;
-    const char *content_type;    /* NULL: none */
-    uint64_t content_length;     /* also of the body that an answer to HEAD leaves out */
-    struct mr_str location;      /* size 0: none */
-    struct mr_str allow;         /* size 0: none */
-    unsigned retry_after_s;      /* 0: none */
-    struct mr_str request_id;    /* size 0: none */
-    struct mr_str server_timing; /* size 0: none */
+    const char *content_type;           /* NULL: none */
+    uint64_t content_length;            /* also of the body that an answer to HEAD leaves out */
+    struct mr_str location;             /* size 0: none */
+    struct mr_str allow;                /* size 0: none */
+    unsigned retry_after_s;             /* 0: none */
+    struct mr_str request_id;           /* size 0: none */
+    const struct mr_http_extra *extras; /* MR_HTTP_MAX_EXTRAS; NULL: none */
     mr_http_framing framing;
     mr_http_connection_header connection;
 };

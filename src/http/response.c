@@ -96,6 +96,14 @@ static mr_http_step send_response(struct mr_http_connection *connection, size_t 
     return keep_unsent(connection, head, body) ? MR_HTTP_STEP_NEXT : MR_HTTP_STEP_CLOSE;
 }
 
+void mr_http_response_add(struct mr_http_response *response, const char *name,
+                          struct mr_str value) {
+    struct mr_http_extra *extra = response->extras;
+    while (extra < response->extras + MR_HTTP_MAX_EXTRAS && extra->name) extra++;
+    if (extra == response->extras + MR_HTTP_MAX_EXTRAS) return;
+    *extra = (struct mr_http_extra){name, value};
+}
+
 static void note_response(struct mr_http_connection *connection,
                           const struct mr_http_response *response, bool has_body) {
     struct mr_http_exchange *exchange = &connection->exchange;
@@ -122,7 +130,7 @@ mr_http_step mr_http_respond(struct mr_http_connection *connection,
                                   .allow = allow,
                                   .retry_after_s = response->retry_after_s,
                                   .request_id = connection->exchange.id,
-                                  .server_timing = response->server_timing};
+                                  .extras = response->extras};
     if (is_stream) {
         bool is_chunked = connection->suspended->is_chunked;
         reply.framing = is_chunked ? MR_HTTP_FRAMING_CHUNKED : MR_HTTP_FRAMING_CLOSE;

@@ -43,6 +43,22 @@ static mr_status read_flavors(const struct mr_yaml *yaml, struct mr_arena *arena
     return MR_OK;
 }
 
+/* An example that lies elsewhere, or cannot be replayed, is none. */
+static mr_status read_example(const struct mr_yaml *yaml, struct mr_arena *arena,
+                              struct mr_mlmodel *out, struct mr_error *err) {
+    int info = mr_yaml_child(yaml, mr_yaml_root(yaml), "saved_input_example_info");
+    struct mr_str type, orient;
+    MR_TRY(mr_yaml_text(yaml, info, "serving_input_path", arena, &out->serving_example, err));
+    MR_TRY(mr_yaml_text(yaml, info, "artifact_path", arena, &out->example, err));
+    MR_TRY(mr_yaml_text(yaml, info, "type", arena, &type, err));
+    MR_TRY(mr_yaml_text(yaml, info, "pandas_orient", arena, &orient, err));
+    out->is_example_split = mr_str_is(type, "dataframe") && mr_str_is(orient, "split");
+    bool is_known = out->is_example_split || mr_str_is(type, "ndarray");
+    if (!mr_path_is_inside(out->serving_example)) out->serving_example = (struct mr_str){0};
+    if (!is_known || !mr_path_is_inside(out->example)) out->example = (struct mr_str){0};
+    return MR_OK;
+}
+
 static mr_status read_document(const struct mr_yaml *yaml, struct mr_arena *arena,
                                struct mr_mlmodel *out, struct mr_error *err) {
     int root = mr_yaml_root(yaml);
@@ -58,6 +74,9 @@ static mr_status read_document(const struct mr_yaml *yaml, struct mr_arena *aren
         MR_TRY(mr_yaml_text(yaml, root, hint_keys[i], arena, &flag, err));
         out->has_type_hints |= mr_str_is(flag, "true");
     }
+    MR_TRY(mr_yaml_text(yaml, root, "run_id", arena, &out->run_id, err));
+    MR_TRY(mr_yaml_text(yaml, root, "model_id", arena, &out->model_id, err));
+    MR_TRY(read_example(yaml, arena, out, err));
     return mr_yaml_text(yaml, root, "mlflow_version", arena, &out->mlflow_version, err);
 }
 

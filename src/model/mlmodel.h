@@ -28,6 +28,12 @@ struct mr_mlmodel {
     bool has_type_hints; /* the signature comes from predict's type hints, which MLflow checks
                             itself: is_signature_from_type_hint or type_hint_from_example */
     struct mr_str mlflow_version;
+    struct mr_str run_id, model_id; /* size 0 when the model was not logged */
+    /* saved_input_example_info: relative paths. The first holds a body of a request; the second,
+     * of older versions, what `inputs` or, if the rest says so, `dataframe_split` would. */
+    struct mr_str serving_example;
+    struct mr_str example;
+    bool is_example_split;
 };
 
 /* Parse the text of an MLmodel file.

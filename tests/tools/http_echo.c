@@ -355,22 +355,22 @@ static void end_worker(pthread_t worker) {
 }
 
 static const struct mr_http_route routes[] = {
-    {"POST", "/invocations", constant},
-    {"GET", "/ping", constant},
-    {"POST", "/echo", echo},
-    {"GET", "/inspect", inspect},
-    {"POST", "/inspect", inspect},
-    {"PUT", "/inspect", inspect},
-    {"POST", "/slow", slow},
-    {"POST", "/large", large},
-    {"POST", "/evil", evil},
-    {"POST", "/later", later},
-    {"POST", "/stubborn", stubborn},
-    {"POST", "/twice", twice},
-    {"POST", "/at_once", at_once},
-    {"POST", "/stream", stream},
-    {"GET", "/stream", stream},
-    {"GET", "/counters", counters},
+    {"POST", "/invocations", constant, NULL},
+    {"GET", "/ping", constant, NULL},
+    {"POST", "/echo", echo, NULL},
+    {"GET", "/inspect", inspect, NULL},
+    {"POST", "/inspect", inspect, NULL},
+    {"PUT", "/inspect", inspect, NULL},
+    {"POST", "/slow", slow, NULL},
+    {"POST", "/large", large, NULL},
+    {"POST", "/evil", evil, NULL},
+    {"POST", "/later", later, NULL},
+    {"POST", "/stubborn", stubborn, NULL},
+    {"POST", "/twice", twice, NULL},
+    {"POST", "/at_once", at_once, NULL},
+    {"POST", "/stream", stream, NULL},
+    {"GET", "/stream", stream, NULL},
+    {"GET", "/counters", counters, NULL},
 };
 
 /* One write a line: several threads may observe. */

@@ -31,7 +31,28 @@ static void test_uint(void **state) {
     }
 }
 
+static void test_ms(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        unsigned long ms;
+    } good[] = {{"30", 30000}, {"30s", 30000}, {"250ms", 250}, {"5m", 300000}, {"2h", 7200000}};
+    unsigned long ms;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_true(mr_cli_parse_ms(good[i].text, &ms));
+        assert_int_equal(ms, good[i].ms);
+    }
+    static const char *const bad[] = {"", "s", "-1s", "1 s", "1.5s", "5d", "9999999999999999999h"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_false(mr_cli_parse_ms(bad[i], &ms));
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bytes), cmocka_unit_test(test_uint)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_uint),
+        cmocka_unit_test(test_ms),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,12 +65,15 @@ static void test_streams(void **state) {
 
 static void test_request_id(void **state) {
     (void)state;
-    assert_reply(&(struct mr_http_reply){.status = 204,
-                                         .request_id = mr_str_from("a-1"),
-                                         .server_timing = mr_str_from("read;dur=0.1")},
-                 NULL, 0,
-                 "HTTP/1.1 204 No Content\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
-                 "X-Request-Id: a-1\r\nServer-Timing: read;dur=0.1\r\n\r\n");
+    const struct mr_http_extra extras[MR_HTTP_MAX_EXTRAS] = {
+        {"Server-Timing: ", mr_str_from("read;dur=0.1")},
+        {"X-Empty: ", {NULL, 0}},
+        {"X-Split: ", mr_str_from("a\r\nb")}};
+    assert_reply(
+        &(struct mr_http_reply){.status = 204, .request_id = mr_str_from("a-1"), .extras = extras},
+        NULL, 0,
+        "HTTP/1.1 204 No Content\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
+        "X-Request-Id: a-1\r\nServer-Timing: read;dur=0.1\r\n\r\n");
 }
 
 static void test_retry_after(void **state) {

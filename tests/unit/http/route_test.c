@@ -14,10 +14,10 @@ static void handler(void *ctx, struct mr_http_request *request, struct mr_http_r
 }
 
 static const struct mr_http_route routes[] = {
-    {"POST", "/invocations", handler},
-    {"GET", "/ping", handler},
-    {"GET", "/both", handler},
-    {"POST", "/both", handler},
+    {"POST", "/invocations", handler, NULL},
+    {"GET", "/ping", handler, NULL},
+    {"GET", "/both", handler, NULL},
+    {"POST", "/both", handler, NULL},
 };
 static const size_t n_routes = sizeof routes / sizeof routes[0];
 

@@ -82,6 +82,42 @@ static void test_refused(void **state) {
     assert_int_equal(mr_mlmodel_read("no/such/folder", arena, &mlmodel, NULL), MR_E_NOT_FOUND);
 }
 
+/* Newer versions of MLflow keep a request; of older ones there is what goes into it. */
+static void test_input_examples(void **state) {
+    (void)state;
+#define WITH "flavors: {python_function: {}}\nsaved_input_example_info: "
+    struct mr_mlmodel mlmodel;
+    assert_int_equal(mr_mlmodel_read("examples/iris/model", arena, &mlmodel, NULL), MR_OK);
+    assert_true(mr_str_is(mlmodel.serving_example, "serving_input_example.json"));
+    assert_int_equal(parse(WITH "{artifact_path: a.json, pandas_orient: split, type: dataframe}",
+                           &mlmodel, NULL),
+                     MR_OK);
+    assert_true(mr_str_is(mlmodel.example, "a.json") && mlmodel.is_example_split);
+    assert_int_equal(parse(WITH "{artifact_path: a.json, type: ndarray}", &mlmodel, NULL), MR_OK);
+    assert_true(mr_str_is(mlmodel.example, "a.json") && !mlmodel.is_example_split);
+    static const char *const none[] = {
+        "flavors: {python_function: {}}",
+        WITH "null",
+        WITH "a text",
+        WITH "{artifact_path: a.json, type: json_object}",
+        WITH "{artifact_path: /etc/passwd, serving_input_path: ../a, type: ndarray}",
+    };
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+        assert_int_equal(parse(none[i], &mlmodel, NULL), MR_OK);
+        assert_int_equal(mlmodel.example.size + mlmodel.serving_example.size, 0);
+    }
+#undef WITH
+}
+
+static void test_ids(void **state) {
+    (void)state;
+    struct mr_mlmodel mlmodel;
+    assert_int_equal(
+        parse("flavors: {python_function: {}}\nrun_id: abc\nmodel_id: m-1\n", &mlmodel, NULL),
+        MR_OK);
+    assert_true(mr_str_is(mlmodel.run_id, "abc") && mr_str_is(mlmodel.model_id, "m-1"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read_example),
@@ -89,6 +125,8 @@ int main(void) {
         cmocka_unit_test(test_serialization_format),
         cmocka_unit_test(test_a_key_given_twice),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_input_examples),
+        cmocka_unit_test(test_ids),
     };
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
 }

@@ -5,8 +5,8 @@
  * memory add to a measurement does not stay. Measured is the processor time of the thread. Asking
  * for it takes as long as answering a row of a small model, so only one request in many is
  * measured. All functions are for any thread. */
-#ifndef MR_API_COST_H
-#define MR_API_COST_H
+#ifndef MR_MODEL_COST_H
+#define MR_MODEL_COST_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

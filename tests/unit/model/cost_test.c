@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "api/cost.h"
+#include "model/cost.h"
 
 static void a_guess_until_something_is_known(void **state) {
     (void)state;

@@ -1,4 +1,4 @@
-#include "api/cost.h"
+#include "model/cost.h"
 
 #include <time.h>
 

@@ -1,0 +1,33 @@
+/* A model under the name by which clients ask for it. */
+#ifndef MR_API_SERVED_H
+#define MR_API_SERVED_H
+
+#include "base/buf.h"
+#include "model/keeper.h"
+#include "model/live.h"
+
+struct mr_endpoints;
+
+struct mr_served {
+    const char *name; /* MR_SERVED_ONLY, or given by the operator */
+    bool is_named;    /* so it was: answers, logs and metrics tell the name */
+    const char *uri;  /* as it was given */
+    size_t number;    /* its place among the models */
+    struct mr_live *live;
+    struct mr_keeper *keeper; /* NULL: the version stays the same */
+    struct mr_endpoints *endpoints;
+};
+
+/* The name of the only model when the operator has given it none. */
+#define MR_SERVED_ONLY "default"
+
+/* The state of the current version.  threads: any */
+mr_engine_state mr_served_state(const struct mr_served *served);
+
+/* In JSON and in words for health checks: "ready", "loading", "down", "failed". */
+const char *mr_served_state_name(mr_engine_state state);
+
+/* Append the model's URI, with what may be a password in it left out. */
+void mr_served_put_uri(const struct mr_served *served, struct mr_buf *out);
+
+#endif

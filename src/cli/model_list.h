@@ -1,0 +1,42 @@
+/* Which models `mlrace serve` is to serve: -m URI, or -m NAME=URI several times. */
+#ifndef MR_CLI_MODEL_LIST_H
+#define MR_CLI_MODEL_LIST_H
+
+#include "cli/engine_options.h"
+
+#define MR_MODEL_NAME_MAX 64
+#define MR_MODEL_NAME_RULE "letters, digits, '.', '_' and '-', at most 64"
+
+struct mr_model_entry {
+    const char *name; /* NULL: none was given */
+    const char *uri;
+    struct mr_engine_options options; /* by mr_model_list_resolve */
+};
+
+struct mr_model_list {
+    struct mr_arena *arena; /* holds the entries, and what they have of their own */
+    struct mr_model_entry *entries;
+    size_t n, capacity;
+};
+
+/* false: no memory */
+bool mr_model_list_init(struct mr_model_list *list);
+void mr_model_list_deinit(struct mr_model_list *list); /* zeroed is allowed */
+
+/* Add what -m was given: URI, or NAME=URI. What has a name's form before the first = but is a path
+ * that exists is a URI.
+ * text      borrowed; cut up in place
+ * expected  set when false is returned: what the value should have been */
+bool mr_model_list_add(struct mr_model_list *list, char *text, const char **expected);
+
+/* Check that there is a model, that each has a name where there are several, and no two the same.
+ * returns  MR_OK; MR_E_INVALID_PARAMETER */
+MR_MUST_CHECK mr_status mr_model_list_check(const struct mr_model_list *list, struct mr_error *err);
+
+/* All options were read and args are resolved: each model gets its own.
+ * args  borrowed by them; must outlive the models */
+MR_MUST_CHECK mr_status mr_model_list_resolve(struct mr_model_list *list,
+                                              const struct mr_engine_args *args,
+                                              struct mr_error *err);
+
+#endif
