@@ -15,7 +15,6 @@ struct row {
 struct rows {
     struct row *rows;
     size_t n;
-    struct mr_arena *arena;
 };
 
 /* Samples ----------------------------------------------------------------------------------- */
@@ -46,15 +45,13 @@ static void write_infos(const struct rows *rows, struct mr_buf *out) {
     for (size_t i = 0; i < rows->n; i++) {
         const struct row *row = &rows->rows[i];
         const struct mr_model *model = row->version->model;
-        struct mr_buf uri;
-        mr_buf_init(&uri, rows->arena);
-        mr_served_put_uri(row->served, &uri);
+        char uri[MR_SERVED_URI_BYTES];
         mr_buf_text(out, "mlrace_model_info{");
         put_label(out, "name", mr_str_from(row->served->name));
         mr_buf_char(out, ',');
         put_label(out, "version", mr_str_from(row->version->label));
         mr_buf_char(out, ',');
-        put_label(out, "uri", mr_buf_str(&uri));
+        put_label(out, "uri", mr_str_from(mr_served_uri(row->served, uri)));
         mr_buf_char(out, ',');
         put_label(out, "path", mr_str_from(model->path));
         mr_buf_char(out, ',');
@@ -194,7 +191,7 @@ static void take(const struct mr_served *served, struct mr_arena *arena, struct 
 
 bool mr_metrics_models(const struct mr_endpoints *endpoints, struct mr_buf *out) {
     struct mr_arena *arena = out->arena;
-    struct rows rows = {.n = endpoints->n_models, .arena = arena};
+    struct rows rows = {.n = endpoints->n_models};
     bool has_workers = false;
     rows.rows = mr_arena_array(arena, rows.n, sizeof(*rows.rows));
     if (!rows.rows) {

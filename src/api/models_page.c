@@ -17,15 +17,12 @@ static void put_text(struct mr_buf *out, const char *key, const char *value) {
 static void put_model(struct mr_buf *out, const struct mr_served *served) {
     struct mr_version *version = mr_live_take(served->live);
     const struct mr_engine *engine = &version->model->engine;
-    struct mr_buf uri;
-    mr_buf_init(&uri, out->arena);
-    mr_served_put_uri(served, &uri);
-    mr_buf_char(&uri, '\0');
+    char uri[MR_SERVED_URI_BYTES];
     mr_buf_char(out, '{');
     put_text(out, "name", served->name);
     put_text(out, "state", mr_served_state_name(mr_engine_state_of(engine)));
     put_text(out, "version", version->label);
-    put_text(out, "uri", uri.is_failed ? NULL : uri.data);
+    put_text(out, "uri", mr_served_uri(served, uri));
     put_text(out, "engine", engine->ops->name);
     mr_buf_text(out, "\"load_seconds\": ");
     double load_s = atomic_load(&version->load_s);

@@ -1,5 +1,7 @@
 #include "api/served.h"
 
+#include "store/client.h"
+
 mr_engine_state mr_served_state(const struct mr_served *served) {
     struct mr_version *version = mr_live_take(served->live);
     mr_engine_state state = mr_engine_state_of(&version->model->engine);
@@ -15,19 +17,6 @@ const char *mr_served_state_name(mr_engine_state state) {
     return names[state];
 }
 
-/* "https://user:password@host/" : what stands before the @ of an authority (RFC 3986 3.2.1). */
-void mr_served_put_uri(const struct mr_served *served, struct mr_buf *out) {
-    const char *authority = strstr(served->uri, "://");
-    if (!authority) {
-        mr_buf_text(out, served->uri);
-        return;
-    }
-    authority += 3;
-    size_t size = strcspn(authority, "/?#");
-    const char *host = authority;
-    for (size_t i = 0; i < size; i++) {
-        if (authority[i] == '@') host = authority + i + 1;
-    }
-    mr_buf_append(out, served->uri, (size_t)(authority - served->uri));
-    mr_buf_text(out, host);
+const char *mr_served_uri(const struct mr_served *served, char out[MR_SERVED_URI_BYTES]) {
+    return mr_client_show(served->uri, out, MR_SERVED_URI_BYTES);
 }

@@ -2,7 +2,6 @@
 #ifndef MR_API_SERVED_H
 #define MR_API_SERVED_H
 
-#include "base/buf.h"
 #include "model/keeper.h"
 #include "model/live.h"
 
@@ -27,7 +26,9 @@ mr_engine_state mr_served_state(const struct mr_served *served);
 /* In JSON and in words for health checks: "ready", "loading", "down", "failed". */
 const char *mr_served_state_name(mr_engine_state state);
 
-/* Append the model's URI, with what may be a password in it left out. */
-void mr_served_put_uri(const struct mr_served *served, struct mr_buf *out);
+/* The model's URI as anybody may see it: without what may be a password.
+ * returns  out, NUL-terminated; what does not fit is cut */
+#define MR_SERVED_URI_BYTES 1024
+const char *mr_served_uri(const struct mr_served *served, char out[MR_SERVED_URI_BYTES]);
 
 #endif

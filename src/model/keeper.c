@@ -31,9 +31,10 @@ struct mr_keeper {
     struct mr_error load_err;
 
     /* The thread's own. Revisions are texts of store/store.h, on the heap; NULL: none. */
-    char *current; /* that is live */
-    char *seen;    /* files that changed, at the last look */
-    char *failed;  /* that could not be loaded, or what was asked in vain */
+    char *current;   /* that is live */
+    bool can_change; /* what the URI means */
+    char *seen;      /* files that changed, at the last look */
+    char *failed;    /* that could not be loaded, or what was asked in vain */
     unsigned n_failed_in_turn;
     uint64_t next_look_ns, retry_ns, next_sweep_ns;
     unsigned sweep_ms;
@@ -117,6 +118,7 @@ static mr_status put(struct mr_keeper *keeper, struct mr_version *version, struc
     mr_live_give(old);
     MR_TRY(mr_live_put(options->live, version, err));
     set_text(&keeper->current, revision);
+    keeper->can_change = version->model->location.can_change;
     told->is_swapped = true;
     atomic_fetch_add(&keeper->n_swaps, 1);
     keeper->sweep_ms = FIRST_SWEEP_MS;
@@ -280,7 +282,8 @@ static void *run(void *arg) {
         pthread_mutex_unlock(&keeper->lock);
         if (is_to_look) {
             look_once(keeper, is_asked, &told);
-            keeper->next_look_ns = interval_ns ? mr_clock_ns() + interval_ns : NEVER_NS;
+            bool is_watched = interval_ns && keeper->can_change;
+            keeper->next_look_ns = is_watched ? mr_clock_ns() + interval_ns : NEVER_NS;
             tell(keeper, n, &told);
         }
         sweep(keeper);
@@ -320,12 +323,13 @@ mr_status mr_keeper_start(const struct mr_keeper_options *options, struct mr_kee
     keeper->options = *options;
     keeper->next_sweep_ns = NEVER_NS;
     keeper->next_look_ns = NEVER_NS;
-    if (options->watch_ms) {
-        keeper->next_look_ns = mr_clock_ns() + (uint64_t)options->watch_ms * 1000000;
-    }
     struct mr_version *version = mr_live_take(options->live);
     set_text(&keeper->current, version->model->location.revision);
+    keeper->can_change = version->model->location.can_change;
     mr_live_give(version);
+    if (options->watch_ms && keeper->can_change) {
+        keeper->next_look_ns = mr_clock_ns() + (uint64_t)options->watch_ms * 1000000;
+    }
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
