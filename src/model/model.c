@@ -25,10 +25,10 @@ mr_status mr_model_read(const char *uri, const struct mr_store_options *store,
     mr_status status = read_into(model, uri, store, err);
     if (status == MR_OK) {
         *out = model;
-    } else {
-        mr_model_free(model);
+        return MR_OK;
     }
-    return status;
+    mr_model_free(model);
+    return mr_store_fail(uri, status, err);
 }
 
 mr_status mr_model_find_engine(struct mr_model *model, const struct mr_engine_options *options,

@@ -227,11 +227,10 @@ static mr_status resolve(struct resolution *at, struct mr_error *err) {
     return set_revision(at, err);
 }
 
-/* Of several models in a process, whose fault it is. */
-static mr_status name_uri(const char *uri, mr_status status, struct mr_error *err) {
+mr_status mr_store_fail(const char *uri, mr_status status, struct mr_error *err) {
     char shown[300];
     mr_client_show(uri, shown, sizeof(shown));
-    if (!err || strstr(err->message, shown)) return status;
+    if (!err || mr_uri_scheme(uri).size == 0 || strstr(err->message, shown)) return status;
     struct mr_error inner = *err;
     return mr_fail(err, status, "%s: %s", shown, inner.message);
 }
@@ -243,7 +242,7 @@ mr_status mr_store_resolve(const char *uri, const struct mr_store_options *optio
     struct resolution at = {
         .options = options ? options : &no_options, .arena = arena, .location = &location};
     mr_status status = resolve(&at, err);
-    if (status != MR_OK) return name_uri(uri, status, err);
+    if (status != MR_OK) return mr_store_fail(uri, status, err);
     *out = location;
     return MR_OK;
 }

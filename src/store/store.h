@@ -55,4 +55,8 @@ MR_MUST_CHECK mr_status mr_store_open(struct mr_location *location,
  * freed; of a location that is all zero, or was not opened, nothing is held. */
 void mr_store_close(struct mr_location *location);
 
+/* Name a model's URI in an error that has been written, unless it is there, or the URI is a path:
+ * of several models, whose fault it is. Returns the status. */
+mr_status mr_store_fail(const char *uri, mr_status status, struct mr_error *err);
+
 #endif

@@ -95,7 +95,7 @@ def test_the_store_of_mlflow_2_0(explain, database):
     for uri, words in [
         ("models:/iris@champion", "no registered model iris with the alias champion"),
         ("models:/m-1", "no logged model m-1"),
-        (f"runs:/{run_id}/plain", "MLmodel: expected a YAML mapping"),
+        (f"runs:/{run_id}/plain", f"runs:/{run_id}/plain: MLmodel: expected a YAML mapping"),
     ]:
         result = explain(uri, database)
         assert result.returncode == 1 and words in result.stderr
