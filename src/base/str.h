@@ -19,7 +19,8 @@ static inline struct mr_str mr_str_from(const char *text) {
 }
 
 static inline bool mr_str_equal(struct mr_str a, struct mr_str b) {
-    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+    return a.size == b.size &&
+           (a.size == 0 || a.data == b.data || memcmp(a.data, b.data, a.size) == 0);
 }
 
 static inline bool mr_str_is(struct mr_str a, const char *text) {

@@ -79,7 +79,7 @@ struct mr_engine_options {
 };
 
 /* What is known of a model before an engine is chosen. Borrowed by probe and load; engines copy
- * what they keep, but for the options' strings. */
+ * what they keep, but for the options' strings and the signature's. */
 struct mr_model_source {
     struct mr_str flavor;  /* the loader module behind python_function: "mlflow.sklearn" */
     const char *path;      /* folder of MLmodel */
@@ -88,7 +88,7 @@ struct mr_model_source {
         serialization_format;  /* sklearn, lightgbm: "skops", "cloudpickle", "pickle"; or size 0 */
     struct mr_str model_class; /* xgboost, lightgbm: "xgboost.core.Booster"; size 0: not given */
     struct mr_str predict_fn;  /* "predict", "predict_proba", ... */
-    const struct mr_signature *signature;
+    const struct mr_signature *signature;    /* NULL: none. Outlives the loaded model */
     const struct mr_engine_options *options; /* NULL: MR_ENGINE_NATIVE */
     struct mr_graph_file *shared; /* among the probes of one mr_engine_find: see graph.h; others
                                      leave it NULL */

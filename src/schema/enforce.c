@@ -177,15 +177,17 @@ static mr_status missing_error(const struct mr_signature *signature,
                    n_missing == 1 ? "" : "s", (int)used, names);
 }
 
-/* Whether the table has exactly the signature's columns, in its order. */
-static bool is_in_order(const struct mr_signature *signature, const struct mr_table *table) {
+/* Whether the table has exactly the signature's columns, in its order. Their names become the
+ * signature's own texts, so that who compares them again finds them in the same place. */
+static bool is_in_order(const struct mr_signature *signature, struct mr_table *table) {
     if (table->n_cols != signature->n_inputs) return false;
     for (size_t i = 0; i < table->n_cols; i++) {
-        const struct mr_column *column = &table->columns[i];
+        struct mr_column *column = &table->columns[i];
         if (column->is_named == signature->is_numbered ||
             !mr_str_equal(column->name, signature->columns[i].name)) {
             return false;
         }
+        column->name = signature->columns[i].name;
     }
     return true;
 }
@@ -217,7 +219,8 @@ static mr_status sort_columns(const struct mr_signature *signature, struct mr_ta
         if (index == MR_NAME_NONE) continue;
         if (is_twice[index]) twice = spec;
         types[n] = spec->type;
-        columns[n++] = table->columns[places[index]];
+        columns[n] = table->columns[places[index]];
+        columns[n++].name = spec->name;
     }
     if (twice) {
         return mr_fail(err, MR_E_INVALID_PARAMETER, "column '%.*s' is given more than once",

@@ -2,7 +2,6 @@
  * lightgbm/sklearn.py (LGBMModel.predict), src/c_api.cpp (RowPairFunctionFromDenseMatrix). */
 #include <math.h>
 
-#include "engine/cell.h"
 #include "engine/lightgbm/lightgbm_int.h"
 
 #define ZERO_THRESHOLD 1e-35F /* kZeroThreshold in include/LightGBM/meta.h */
@@ -41,8 +40,10 @@ static mr_status init_table(const struct mr_lgb_model *model, const struct mr_ta
                        "column \"%.*s\": LightGBM takes numbers and booleans, received %s",
                        MR_STR_ARGS(column->name), mr_dtype_name(column->dtype));
     }
-    *out = (struct mr_lgb_input){
-        .n_rows = table->n_rows, .n_cols = (uint32_t)table->n_cols, .columns = table->columns};
+    *out = (struct mr_lgb_input){.matrix = {.n_rows = table->n_rows,
+                                            .n_cols = (uint32_t)table->n_cols,
+                                            .columns = table->columns,
+                                            .library = "LightGBM"}};
     return check_width(model, (int64_t)table->n_cols, err);
 }
 
@@ -65,9 +66,10 @@ static mr_status init_tensor(const struct mr_lgb_model *model, const struct mr_t
         return mr_fail(err, MR_E_BAD_REQUEST, "%s expects numbers, received an array of dtype %s",
                        model->class_name, mr_dtype_name(dtype));
     }
-    *out = (struct mr_lgb_input){.n_rows = tensor->shape[0],
-                                 .n_cols = (uint32_t)tensor->shape[1],
-                                 .tensor = tensor,
+    *out = (struct mr_lgb_input){.matrix = {.n_rows = tensor->shape[0],
+                                            .n_cols = (uint32_t)tensor->shape[1],
+                                            .tensor = tensor,
+                                            .library = "LightGBM"},
                                  .is_rounded = dtype != MR_FLOAT32 && dtype != MR_FLOAT64 &&
                                                !(is_checked && dtype == MR_OBJECT)};
     return check_width(model, tensor->shape[1], err);
@@ -75,93 +77,53 @@ static mr_status init_tensor(const struct mr_lgb_model *model, const struct mr_t
 
 /* Values ------------------------------------------------------------------------------------ */
 
-#define CONVERT(type, wanted)                                                                      \
-    do {                                                                                           \
-        const type *from = (const type *)values + start;                                           \
-        for (size_t i = 0; i < n; i++) out[i] = (double)(wanted)from[i * stride];                  \
-        return true;                                                                               \
-    } while (0)
-
-/* Strided numbers, rounded once; false for dtypes that are read one by one. */
-static bool convert(mr_dtype dtype, const void *values, size_t start, size_t stride, size_t n,
-                    double *out) {
-    switch (dtype) {
-    case MR_FLOAT64: CONVERT(double, double);
-    case MR_FLOAT32: CONVERT(float, double);
-    case MR_INT64: CONVERT(int64_t, double);
-    case MR_INT32: CONVERT(int32_t, double);
-    case MR_BOOL:
-    case MR_UINT8: CONVERT(uint8_t, double);
-    default: return false;
-    }
-}
-
-/* The same for those whose float32 is not that of their double. */
-static bool convert_rounded(mr_dtype dtype, const void *values, size_t start, size_t stride,
-                            size_t n, double *out) {
-    switch (dtype) {
-    case MR_INT64:
-    case MR_DATETIME: CONVERT(int64_t, float);
-    case MR_UINT64: CONVERT(uint64_t, float);
-    default: return false;
-    }
-}
-
-static mr_status fail_cell(uint32_t feature, int64_t row, struct mr_error *err) {
-    return mr_fail(err, MR_E_BAD_REQUEST, "row %lld, column %u: LightGBM takes numbers only",
-                   (long long)row, feature);
-}
-
-static mr_status read_column(const struct mr_column *column, uint32_t feature, int64_t row,
-                             size_t n, double *out, struct mr_error *err) {
-    if (!column->validity && convert(column->dtype, column->values, (size_t)row, 1, n, out)) {
-        return MR_OK;
-    }
+/* A row is made of what is not zero. */
+static void drop_zeros(size_t n, double *values) {
     for (size_t i = 0; i < n; i++) {
-        if (!mr_cell_of_column(column, row + (int64_t)i, &out[i])) {
-            return fail_cell(feature, row + (int64_t)i, err);
-        }
+        if (fabs(values[i]) <= (double)ZERO_THRESHOLD) values[i] = 0;
     }
-    return MR_OK;
 }
 
-static mr_status read_matrix(const struct mr_lgb_input *input, uint32_t feature, int64_t row,
-                             size_t n, double *out, struct mr_error *err) {
-    const struct mr_tensor *tensor = input->tensor;
-    size_t start = (size_t)row * input->n_cols + feature, stride = input->n_cols;
-    if (input->is_rounded ? convert_rounded(tensor->dtype, tensor->values, start, stride, n, out)
-                          : convert(tensor->dtype, tensor->values, start, stride, n, out)) {
-        return MR_OK;
-    }
+static mr_status read_rounded(const struct mr_lgb_input *input, uint32_t feature, int64_t row,
+                              size_t n, double *out, struct mr_error *err) {
     for (size_t i = 0; i < n; i++) {
-        int64_t at = (int64_t)(start + i * stride);
-        if (!mr_cell_of_array(tensor->dtype, tensor->values, at, &out[i])) {
-            return fail_cell(feature, row + (int64_t)i, err);
-        }
-        if (input->is_rounded) out[i] = (double)(float)out[i];
+        float value;
+        MR_TRY(mr_matrix_floats(&input->matrix, feature, row + (int64_t)i, 1, &value, err));
+        out[i] = (double)value;
     }
     return MR_OK;
 }
 
 mr_status mr_lgb_input_read(const struct mr_lgb_input *input, uint32_t feature, int64_t row,
                             size_t n, double *out, struct mr_error *err) {
-    MR_TRY(input->columns ? read_column(&input->columns[feature], feature, row, n, out, err)
-                          : read_matrix(input, feature, row, n, out, err));
-    /* A row is made of what is not zero. */
-    for (size_t i = 0; i < n; i++) {
-        if (fabs(out[i]) <= (double)ZERO_THRESHOLD) out[i] = 0;
+    MR_TRY(input->is_rounded ? read_rounded(input, feature, row, n, out, err)
+                             : mr_matrix_doubles(&input->matrix, feature, row, n, out, err));
+    drop_zeros(n, out);
+    return MR_OK;
+}
+
+mr_status mr_lgb_input_read_row(const struct mr_lgb_input *input, const uint32_t *features,
+                                size_t n, int64_t row, double *out, struct mr_error *err) {
+    if (!input->is_rounded) {
+        MR_TRY(mr_matrix_double_row(&input->matrix, features, n, row, out, err));
     }
+    for (size_t i = 0; input->is_rounded && i < n; i++) {
+        MR_TRY(read_rounded(input, features[i], row, 1, &out[i], err));
+    }
+    drop_zeros(n, out);
     return MR_OK;
 }
 
 /* Objects and texts that are no numbers make LightGBM raise in features that no tree asks for, too.
  */
 static mr_status check_cells(const struct mr_lgb_input *input, struct mr_error *err) {
-    const struct mr_tensor *tensor = input->tensor;
-    for (int64_t i = 0; !is_number(tensor->dtype) && i < tensor->n_values; i++) {
-        double value;
-        if (mr_cell_of_array(tensor->dtype, tensor->values, i, &value)) continue;
-        return fail_cell((uint32_t)(i % input->n_cols), i / input->n_cols, err);
+    const struct mr_matrix *matrix = &input->matrix;
+    if (is_number(matrix->tensor->dtype)) return MR_OK;
+    for (int64_t row = 0; row < matrix->n_rows; row++) {
+        for (uint32_t i = 0; i < matrix->n_cols; i++) {
+            double value;
+            MR_TRY(mr_matrix_doubles(matrix, i, row, 1, &value, err));
+        }
     }
     return MR_OK;
 }

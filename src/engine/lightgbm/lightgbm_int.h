@@ -9,6 +9,7 @@
 #include "engine/lightgbm/lightgbm.h"
 #include "engine/lightgbm/linear.h"
 #include "engine/lightgbm/objective.h"
+#include "engine/matrix.h"
 #include "engine/sklearn/labels.h"
 #include "engine/tree/forest.h"
 #include "loader/lightgbm.h"
@@ -73,11 +74,8 @@ MR_MUST_CHECK mr_status mr_lgb_trees_build(const struct mr_lgb_file *file, uint3
 
 /* Checked data. Points into the request's input. */
 struct mr_lgb_input {
-    int64_t n_rows;
-    uint32_t n_cols;                 /* the model's features */
-    const struct mr_column *columns; /* a table; else NULL */
-    const struct mr_tensor *tensor;  /* a matrix of n_cols columns; else NULL */
-    bool is_rounded;                 /* the matrix becomes one of float32 */
+    struct mr_matrix matrix; /* its columns are the model's features */
+    bool is_rounded;         /* an array that becomes one of float32 */
 };
 
 /* Check shape and dtypes. returns  MR_OK; MR_E_BAD_REQUEST with what was expected and received */
@@ -89,6 +87,11 @@ MR_MUST_CHECK mr_status mr_lgb_input_init(const struct mr_lgb_model *model,
  * returns  MR_OK; MR_E_BAD_REQUEST for what is no number */
 MR_MUST_CHECK mr_status mr_lgb_input_read(const struct mr_lgb_input *input, uint32_t feature,
                                           int64_t row, size_t n, double *out, struct mr_error *err);
+
+/* The same of one row, for n features. */
+MR_MUST_CHECK mr_status mr_lgb_input_read_row(const struct mr_lgb_input *input,
+                                              const uint32_t *features, size_t n, int64_t row,
+                                              double *out, struct mr_error *err);
 
 /* Predict ----------------------------------------------------------------------------------- */
 

@@ -19,13 +19,17 @@ static void take_sums(const struct mr_tree_scratch *scratch, size_t n_rows, size
 static mr_status sum_trees(const struct mr_lgb_model *model, const struct mr_lgb_input *input,
                            struct mr_arena *arena, double *out, struct mr_error *err) {
     const struct mr_tree_shape *shape = mr_tree_forest_shape(model->forest);
-    size_t n_block = input->n_rows == 1 ? 1 : MR_TREE_BLOCK_ROWS;
+    size_t n_block = input->matrix.n_rows == 1 ? 1 : MR_TREE_BLOCK_ROWS;
     struct mr_tree_scratch scratch;
     MR_TRY(mr_tree_scratch_new(model->forest, n_block, arena, &scratch, err));
-    for (int64_t row = 0; row < input->n_rows; row += (int64_t)n_block) {
-        size_t n = (size_t)(input->n_rows - row);
+    for (int64_t row = 0; row < input->matrix.n_rows; row += (int64_t)n_block) {
+        size_t n = (size_t)(input->matrix.n_rows - row);
         if (n > n_block) n = n_block;
-        for (size_t i = 0; i < shape->n_columns; i++) {
+        if (n_block == 1) {
+            MR_TRY(mr_lgb_input_read_row(input, shape->columns, shape->n_columns, row, scratch.x,
+                                         err));
+        }
+        for (size_t i = 0; n_block > 1 && i < shape->n_columns; i++) {
             MR_TRY(mr_lgb_input_read(input, shape->columns[i], row, n,
                                      (double *)scratch.x + i * scratch.stride, err));
         }
@@ -38,11 +42,11 @@ static mr_status sum_trees(const struct mr_lgb_model *model, const struct mr_lgb
 static mr_status sum_linear_trees(const struct mr_lgb_model *model,
                                   const struct mr_lgb_input *input, struct mr_arena *arena,
                                   double *out, struct mr_error *err) {
-    size_t n_block = input->n_rows == 1 ? 1 : MR_TREE_BLOCK_ROWS;
+    size_t n_block = input->matrix.n_rows == 1 ? 1 : MR_TREE_BLOCK_ROWS;
     double *x = mr_arena_array(arena, model->n_features, n_block * sizeof(*x));
     if (!x) return mr_arena_fail(arena, err);
-    for (int64_t row = 0; row < input->n_rows; row += (int64_t)n_block) {
-        size_t n = (size_t)(input->n_rows - row);
+    for (int64_t row = 0; row < input->matrix.n_rows; row += (int64_t)n_block) {
+        size_t n = (size_t)(input->matrix.n_rows - row);
         if (n > n_block) n = n_block;
         for (uint32_t i = 0; i < model->n_features; i++) {
             MR_TRY(mr_lgb_input_read(input, i, row, n, x + i * n_block, err));
@@ -109,20 +113,22 @@ mr_status mr_lgb_predict(const struct mr_tree_model *base, const struct mr_input
     const struct mr_lgb_model *model = (const struct mr_lgb_model *)base;
     struct mr_lgb_input x;
     MR_TRY(mr_lgb_input_init(model, input, &x, err));
-    size_t n_values = (size_t)x.n_rows * model->n_outputs;
+    size_t n_values = (size_t)x.matrix.n_rows * model->n_outputs;
     int64_t *shape = mr_arena_array(arena, 2, sizeof(*shape));
-    double *values = mr_arena_array(arena, (size_t)x.n_rows, model->n_outputs * sizeof(*values));
+    double *values = mr_arena_array(arena, (size_t)x.matrix.n_rows,
+                                    model->n_outputs * sizeof(*values));
     if (!shape || !values) return mr_arena_fail(arena, err);
     MR_TRY(model->linear ? sum_linear_trees(model, &x, arena, values, err)
                          : sum_trees(model, &x, arena, values, err));
     if (model->is_average) {
         for (size_t i = 0; i < n_values; i++) values[i] /= model->n_rounds;
     }
-    mr_lgb_objective_transform(&model->objective, values, (size_t)x.n_rows, model->n_outputs);
-    shape[0] = x.n_rows;
+    mr_lgb_objective_transform(&model->objective, values, (size_t)x.matrix.n_rows,
+                               model->n_outputs);
+    shape[0] = x.matrix.n_rows;
     shape[1] = model->n_outputs;
     struct mr_tensor predictions = {.dtype = MR_FLOAT64,
-                                    .n_dims = model->n_outputs > 1 && x.n_rows > 0 ? 2 : 1,
+                                    .n_dims = model->n_outputs > 1 && x.matrix.n_rows > 0 ? 2 : 1,
                                     .shape = shape,
                                     .n_values = (int64_t)n_values,
                                     .values = values};

@@ -94,9 +94,11 @@ static mr_status build_layouts(struct mr_tree_build *b) {
     const struct mr_tree_forest *forest = b->forest;
     bool is_swept = forest->kernel->sweep_rows && b->most_leaves <= MR_TREE_SWEEP_LEAVES &&
                     forest->ranking.n_narrow <= MR_TREE_SWEEP_SLOTS;
-    bool has_rows = is_swept && mr_tree_sweep_fits_rows(b);
+    bool is_direct = mr_tree_direct_fits(b);
+    bool has_rows = is_swept && !is_direct && mr_tree_sweep_fits_rows(b);
+    if (is_direct) MR_TRY(mr_tree_direct_build(b));
     if (is_swept) MR_TRY(mr_tree_sweep_build(b, has_rows));
-    return has_rows ? MR_OK : mr_tree_walk_build(b);
+    return is_swept && (is_direct || has_rows) ? MR_OK : mr_tree_walk_build(b);
 }
 
 static mr_status build(struct mr_tree_build *b) {
@@ -140,7 +142,12 @@ void mr_tree_forest_describe(const struct mr_tree_forest *forest, struct mr_buf 
                   (double)shape->n_bytes / 1e6);
 }
 
-/* Whether scratches of that stride are for sweeps; else for walks. */
+/* Whether scratches of that stride are for comparing directly. */
+static bool is_direct(const struct mr_tree_forest *forest, size_t stride) {
+    return stride == 1 && forest->direct.trees;
+}
+
+/* Whether they are for sweeps; else for walks. */
 static bool is_swept(const struct mr_tree_forest *forest, size_t stride) {
     return stride == 1 ? forest->sweep.rows != NULL : forest->sweep.trees != NULL;
 }
@@ -161,7 +168,9 @@ mr_status mr_tree_scratch_new(const struct mr_tree_forest *forest, size_t n_rows
     out->x = mr_arena_array(arena, shape->n_columns * stride, input_bytes);
     out->sums = mr_arena_array(arena, shape->n_outputs * stride, sum_bytes);
     size_t n_bytes = forest->ranking.n_narrow * stride, n_read = 0;
-    if (!is_swept(forest, stride)) {
+    if (is_direct(forest, stride)) {
+        n_bytes = 2 * (size_t)forest->direct.n_slots * sizeof(double);
+    } else if (!is_swept(forest, stride)) {
         n_bytes = (forest->ranking.n_wide * stride + 1) * sizeof(uint16_t);
         n_read = MR_TREE_WALK_RANKS * sizeof(uint16_t);
     } else if (stride == 1) {
@@ -171,7 +180,8 @@ mr_status mr_tree_scratch_new(const struct mr_tree_forest *forest, size_t n_rows
     if (!out->x || !out->sums || !out->ranks) return mr_arena_fail(arena, err);
     memset(out->ranks, 0, sizeof(uint16_t)); /* trees without splits compare it, too */
     out->row = NULL;
-    if (stride == 1 || !forest->sweep.rows || !is_sweep_most(forest)) return MR_OK;
+    bool can_go_singly = forest->direct.trees || (forest->sweep.rows && is_sweep_most(forest));
+    if (stride == 1 || !can_go_singly) return MR_OK;
     out->row = mr_arena_alloc(arena, sizeof(*out->row));
     return out->row ? mr_tree_scratch_new(forest, 1, arena, out->row, err)
                     : mr_arena_fail(arena, err);
@@ -231,6 +241,10 @@ void mr_tree_forest_sum_range(const struct mr_tree_forest *forest, struct mr_tre
         return;
     }
     start_sums(forest, scratch, n_rows);
+    if (is_direct(forest, scratch->stride)) {
+        mr_tree_direct_sum(forest, scratch, first, end);
+        return;
+    }
     if (!is_swept(forest, scratch->stride)) {
         kernel->rank_wide(forest, scratch, n_rows, scratch->ranks);
         mr_tree_walk_sum(forest, scratch, n_rows, first, end);

@@ -16,7 +16,8 @@
  *   walk   wide ranks; any tree. Paths are followed from split to split.
  *   sweep  narrow ranks; trees of at most MR_TREE_SWEEP_LEAVES leaves. All splits are compared, for
  *          many rows or many trees side by side in the bytes of a register.
- * A forest has one of them, or both where single rows and blocks want different ones. */
+ *   direct no ranks; few small trees, for single rows. Values are compared themselves.
+ * A forest has one of them, or two where single rows and blocks want different ones. */
 #ifndef MR_ENGINE_TREE_FOREST_INT_H
 #define MR_ENGINE_TREE_FOREST_INT_H
 
@@ -151,6 +152,38 @@ struct mr_tree_sweep {
 
 #define MR_TREE_SWEEP_PADDING ((size_t)64)
 
+/* Direct ------------------------------------------------------------------------------------ */
+
+/* To rank a row takes longer than a few small trees do. Their nodes compare its values, all by one
+ * `<=` that NaN does not fulfil, as doubles, which every float is: NaN goes left by default where
+ * the negated value is compared with the negated threshold, right where it is not fulfilled.
+ * Several trees are followed together, all for as many steps as the deepest of them has; a path
+ * that ends goes on in circles. */
+struct mr_tree_direct_node {
+    double limit;
+    uint16_t slot;    /* from n_slots on: of the negated values */
+    uint16_t next[2]; /* where a path goes on when the value is above the limit or missing, when
+                         not; of a leaf, the node itself */
+    uint16_t leaf;    /* of a leaf: its number in the forest */
+};
+
+struct mr_tree_direct_tree {
+    uint16_t root, depth;
+    uint32_t output;
+};
+
+struct mr_tree_direct {
+    const struct mr_tree_direct_tree *trees; /* NULL: not built */
+    const struct mr_tree_direct_node *nodes;
+    const void *values; /* of leaves: float or double as the sums */
+    /* The values of all columns, then those of tables with another meaning of missing than NaN, in
+     * the order of the tables: NaN for what they take for missing, else a number. */
+    uint32_t n_slots;
+};
+
+#define MR_TREE_DIRECT_SPLITS ((size_t)4096) /* at most; slots, nodes and leaves fit 16 bits */
+#define MR_TREE_DIRECT_PATHS ((size_t)8)     /* that are followed together */
+
 /* Forest ------------------------------------------------------------------------------------ */
 
 struct mr_tree_forest {
@@ -161,6 +194,7 @@ struct mr_tree_forest {
     struct mr_tree_ranking ranking;
     struct mr_tree_walk walk;
     struct mr_tree_sweep sweep;
+    struct mr_tree_direct direct;
 };
 
 /* What a processor's instructions evaluate. */
@@ -225,8 +259,11 @@ MR_MUST_CHECK mr_status mr_tree_ranking_build(struct mr_tree_build *b);
 MR_MUST_CHECK mr_status mr_tree_walk_build(struct mr_tree_build *b);
 MR_MUST_CHECK mr_status mr_tree_sweep_build(struct mr_tree_build *b, bool has_rows);
 
-/* Whether single rows are to be swept. */
+MR_MUST_CHECK mr_status mr_tree_direct_build(struct mr_tree_build *b);
+
+/* Whether single rows are to be swept, or compared directly. */
 bool mr_tree_sweep_fits_rows(const struct mr_tree_build *b);
+bool mr_tree_direct_fits(const struct mr_tree_build *b);
 
 /* Slot and limit of node i of a tree, a split, in the narrow or the wide ranks. */
 void mr_tree_split_code(const struct mr_tree_build *b, size_t tree, uint32_t i, bool is_wide,
@@ -248,6 +285,10 @@ void mr_tree_copy_leaf(const struct mr_tree_build *b, const struct mr_tree_node 
 /* Add the leaves of trees first .. end to scratch->sums. */
 void mr_tree_walk_sum(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
                       size_t n_rows, size_t first, size_t end);
+
+/* The same for one row, with stride 1. */
+void mr_tree_direct_sum(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
+                        size_t first, size_t end);
 
 /* Add the values of a leaf to the sums of one row. */
 static inline void mr_tree_add_leaf(const struct mr_tree_forest *forest,

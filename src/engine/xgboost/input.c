@@ -3,7 +3,6 @@
 #include <math.h>
 
 #include "base/name_map.h"
-#include "engine/cell.h"
 #include "engine/xgboost/xgboost_int.h"
 
 /* Names ------------------------------------------------------------------------------------- */
@@ -69,15 +68,22 @@ static mr_status check_names(const struct mr_xgb_model *model, const struct mr_t
     return MR_OK;
 }
 
-static mr_status copy_names(const struct mr_str *names, size_t n, struct mr_arena *arena,
+/* Of a name that the signature has, too, its own text, which enforced columns have. */
+static mr_status keep_names(const struct mr_str *names, size_t n,
+                            const struct mr_signature *signature, struct mr_arena *arena,
                             const struct mr_str **out, struct mr_error *err) {
-    struct mr_str *copies = mr_arena_array(arena, n, sizeof(*copies));
-    if (!copies) return mr_arena_fail(arena, err);
+    struct mr_str *kept = mr_arena_array(arena, n, sizeof(*kept));
+    if (!kept) return mr_arena_fail(arena, err);
     for (size_t i = 0; i < n; i++) {
-        copies[i] = (struct mr_str){mr_arena_strdup(arena, names[i]), names[i].size};
-        if (!copies[i].data) return mr_arena_fail(arena, err);
+        if (signature && i < signature->n_inputs &&
+            mr_str_equal(names[i], signature->columns[i].name)) {
+            kept[i] = signature->columns[i].name;
+            continue;
+        }
+        kept[i] = (struct mr_str){mr_arena_strdup(arena, names[i]), names[i].size};
+        if (!kept[i].data) return mr_arena_fail(arena, err);
     }
-    *out = copies;
+    *out = kept;
     return MR_OK;
 }
 
@@ -94,15 +100,16 @@ static mr_status learn_columns(struct mr_xgb_model *model, const struct mr_signa
     if (status == MR_E_BAD_REQUEST) return MR_OK; /* each request will be told */
     if (status != MR_OK) return mr_fail(err, status, "%s", fault.message);
     model->n_sound_names = n;
-    return copy_names(names, n, model->base.arena, &model->sound_names, err);
+    return keep_names(names, n, signature, model->base.arena, &model->sound_names, err);
 }
 
 mr_status mr_xgb_input_learn(struct mr_xgb_model *model, const struct mr_xgb_booster *booster,
                              const struct mr_signature *signature, struct mr_arena *scratch,
                              struct mr_error *err) {
     model->n_names = booster->n_names;
-    MR_TRY(copy_names(booster->names, booster->n_names, model->base.arena, &model->names, err));
     bool has_names = signature && signature->kind == MR_SCHEMA_COLUMNS && signature->has_names;
+    MR_TRY(keep_names(booster->names, booster->n_names, has_names ? signature : NULL,
+                      model->base.arena, &model->names, err));
     return has_names ? learn_columns(model, signature, scratch, err) : MR_OK;
 }
 
@@ -154,8 +161,10 @@ static mr_status init_table(const struct mr_xgb_model *model, const struct mr_ta
                        "column \"%.*s\": XGBoost takes numbers and booleans, received %s",
                        MR_STR_ARGS(column->name), mr_dtype_name(column->dtype));
     }
-    *out = (struct mr_xgb_input){
-        .n_rows = table->n_rows, .n_cols = (uint32_t)table->n_cols, .columns = table->columns};
+    out->matrix = (struct mr_matrix){.n_rows = table->n_rows,
+                                     .n_cols = (uint32_t)table->n_cols,
+                                     .columns = table->columns,
+                                     .library = "XGBoost"};
     return MR_OK;
 }
 
@@ -180,88 +189,35 @@ static mr_status init_tensor(const struct mr_xgb_model *model, const struct mr_t
         return mr_fail(err, MR_E_BAD_REQUEST, "%s expects numbers, received an array of dtype %s",
                        model->class_name, mr_dtype_name(tensor->dtype));
     }
-    *out = (struct mr_xgb_input){
-        .n_rows = tensor->shape[0], .n_cols = (uint32_t)n_cols, .tensor = tensor};
+    out->matrix = (struct mr_matrix){.n_rows = tensor->shape[0],
+                                     .n_cols = (uint32_t)n_cols,
+                                     .tensor = tensor,
+                                     .library = "XGBoost"};
     return MR_OK;
 }
 
 /* Values ------------------------------------------------------------------------------------ */
 
-#define CONVERT(type)                                                                              \
-    do {                                                                                           \
-        const type *from = (const type *)values + start;                                           \
-        for (size_t i = 0; i < n; i++) out[i] = (float)from[i * stride];                           \
-        return true;                                                                               \
-    } while (0)
-
-/* Strided numbers to floats, each rounded once; false for dtypes that are read one by one. */
-static bool convert(mr_dtype dtype, const void *values, size_t start, size_t stride, size_t n,
-                    float *out) {
-    switch (dtype) {
-    case MR_FLOAT64: CONVERT(double);
-    case MR_FLOAT32: CONVERT(float);
-    case MR_INT64: CONVERT(int64_t);
-    case MR_INT32: CONVERT(int32_t);
-    case MR_BOOL:
-    case MR_UINT8: CONVERT(uint8_t);
-    case MR_INT8: CONVERT(int8_t);
-    case MR_INT16: CONVERT(int16_t);
-    case MR_UINT16: CONVERT(uint16_t);
-    case MR_UINT32: CONVERT(uint32_t);
-    case MR_UINT64: CONVERT(uint64_t);
-    default: return false;
-    }
-}
-
-static mr_status fail_cell(uint32_t feature, int64_t row, struct mr_error *err) {
-    return mr_fail(err, MR_E_BAD_REQUEST, "row %lld, column %u: XGBoost takes numbers only",
-                   (long long)row, feature);
-}
-
-static mr_status read_column(const struct mr_column *column, uint32_t feature, int64_t row,
-                             size_t n, float *out, struct mr_error *err) {
-    if (!column->validity && convert(column->dtype, column->values, (size_t)row, 1, n, out)) {
-        return MR_OK;
-    }
-    for (size_t i = 0; i < n; i++) {
-        double value;
-        if (!mr_cell_of_column(column, row + (int64_t)i, &value)) {
-            return fail_cell(feature, row + (int64_t)i, err);
-        }
-        out[i] = (float)value;
-    }
-    return MR_OK;
-}
-
-static mr_status read_tensor(const struct mr_xgb_input *input, uint32_t feature, int64_t row,
-                             size_t n, float *out, struct mr_error *err) {
-    const struct mr_tensor *tensor = input->tensor;
-    size_t start = (size_t)row * input->n_cols + feature;
-    if (convert(tensor->dtype, tensor->values, start, input->n_cols, n, out)) return MR_OK;
-    for (size_t i = 0; i < n; i++) {
-        double value;
-        int64_t at = (int64_t)(start + i * input->n_cols);
-        if (!mr_cell_of_array(tensor->dtype, tensor->values, at, &value)) {
-            return fail_cell(feature, row + (int64_t)i, err);
-        }
-        out[i] = (float)value;
-    }
-    return MR_OK;
-}
-
 /* Values are compared with `missing` as floats (AdapterView::DoFill in
  * src/predictor/cpu_predictor.cc, IsValidFunctor in src/data/adapter.h). */
+static void replace_missing(const struct mr_xgb_input *input, size_t n, float *values) {
+    if (isnan(input->missing)) return;
+    for (size_t i = 0; i < n; i++) {
+        if (values[i] == input->missing) values[i] = NAN;
+    }
+}
+
 mr_status mr_xgb_input_read(const struct mr_xgb_input *input, uint32_t feature, int64_t row,
                             size_t n, float *out, struct mr_error *err) {
-    if (input->columns) {
-        MR_TRY(read_column(&input->columns[feature], feature, row, n, out, err));
-    } else {
-        MR_TRY(read_tensor(input, feature, row, n, out, err));
-    }
-    if (isnan(input->missing)) return MR_OK;
-    for (size_t i = 0; i < n; i++) {
-        if (out[i] == input->missing) out[i] = NAN;
-    }
+    MR_TRY(mr_matrix_floats(&input->matrix, feature, row, n, out, err));
+    replace_missing(input, n, out);
+    return MR_OK;
+}
+
+mr_status mr_xgb_input_read_row(const struct mr_xgb_input *input, const uint32_t *features,
+                                size_t n, int64_t row, float *out, struct mr_error *err) {
+    MR_TRY(mr_matrix_float_row(&input->matrix, features, n, row, out, err));
+    replace_missing(input, n, out);
     return MR_OK;
 }
 
@@ -286,8 +242,8 @@ static mr_status check_values(const struct mr_xgb_model *model, const struct mr_
                               uint32_t feature, struct mr_error *err) {
     float values[256];
     const size_t n_at_once = sizeof(values) / sizeof(*values);
-    for (int64_t row = 0; row < input->n_rows; row += (int64_t)n_at_once) {
-        size_t n = (size_t)(input->n_rows - row);
+    for (int64_t row = 0; row < input->matrix.n_rows; row += (int64_t)n_at_once) {
+        size_t n = (size_t)(input->matrix.n_rows - row);
         if (n > n_at_once) n = n_at_once;
         MR_TRY(mr_xgb_input_read(input, feature, row, n, values, err));
         for (size_t i = 0; i < n && !mr_xgb_is_in_place(model); i++) {
@@ -305,15 +261,16 @@ static mr_status check_values(const struct mr_xgb_model *model, const struct mr_
 static mr_status check_all(const struct mr_xgb_model *model, const struct mr_xgb_input *input,
                            struct mr_error *err) {
     bool is_in_place = mr_xgb_is_in_place(model);
-    const struct mr_tensor *tensor = input->tensor;
+    const struct mr_tensor *tensor = input->matrix.tensor;
+    if (input->matrix.columns && is_in_place) return MR_OK; /* its columns are numbers */
     if (tensor &&
         !are_suspicious(tensor->dtype, tensor->values, (size_t)tensor->n_values, is_in_place)) {
         return MR_OK;
     }
-    for (uint32_t feature = 0; feature < input->n_cols; feature++) {
-        if (input->columns) {
-            const struct mr_column *column = &input->columns[feature];
-            size_t n = (size_t)input->n_rows;
+    for (uint32_t feature = 0; feature < input->matrix.n_cols; feature++) {
+        if (input->matrix.columns) {
+            const struct mr_column *column = &input->matrix.columns[feature];
+            size_t n = (size_t)input->matrix.n_rows;
             if (!are_suspicious(column->dtype, column->values, n, is_in_place)) continue;
         }
         MR_TRY(check_values(model, input, feature, err));

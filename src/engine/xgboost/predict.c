@@ -24,13 +24,17 @@ static mr_status sum_trees(const struct mr_xgb_model *model, const struct mr_xgb
     size_t first = model->round_starts[call->first_round];
     size_t end = model->round_starts[call->end_round];
     bool is_all = first == 0 && end == shape->n_trees;
-    size_t n_block = input->n_rows == 1 ? 1 : MR_TREE_BLOCK_ROWS;
+    size_t n_block = input->matrix.n_rows == 1 ? 1 : MR_TREE_BLOCK_ROWS;
     struct mr_tree_scratch scratch;
     MR_TRY(mr_tree_scratch_new(model->forest, n_block, arena, &scratch, err));
-    for (int64_t row = 0; row < input->n_rows; row += (int64_t)n_block) {
-        size_t n = (size_t)(input->n_rows - row);
+    for (int64_t row = 0; row < input->matrix.n_rows; row += (int64_t)n_block) {
+        size_t n = (size_t)(input->matrix.n_rows - row);
         if (n > n_block) n = n_block;
-        for (size_t i = 0; i < shape->n_columns; i++) {
+        if (n_block == 1) {
+            MR_TRY(mr_xgb_input_read_row(input, shape->columns, shape->n_columns, row, scratch.x,
+                                         err));
+        }
+        for (size_t i = 0; n_block > 1 && i < shape->n_columns; i++) {
             MR_TRY(mr_xgb_input_read(input, shape->columns[i], row, n,
                                      (float *)scratch.x + i * scratch.stride, err));
         }
@@ -58,14 +62,14 @@ static mr_status sum_linear(const struct mr_xgb_model *model, const struct mr_xg
                             float *out, struct mr_error *err) {
     float x[MR_TREE_BLOCK_ROWS];
     size_t n_outputs = model->n_outputs;
-    for (int64_t row = 0; row < input->n_rows; row += (int64_t)MR_TREE_BLOCK_ROWS) {
+    for (int64_t row = 0; row < input->matrix.n_rows; row += (int64_t)MR_TREE_BLOCK_ROWS) {
         float *sums = out + (size_t)row * n_outputs;
-        size_t n = (size_t)(input->n_rows - row);
+        size_t n = (size_t)(input->matrix.n_rows - row);
         if (n > MR_TREE_BLOCK_ROWS) n = MR_TREE_BLOCK_ROWS;
         for (size_t r = 0; r < n; r++) {
             memcpy(sums + r * n_outputs, model->intercepts, n_outputs * sizeof(*sums));
         }
-        for (uint32_t feature = 0; feature < input->n_cols; feature++) {
+        for (uint32_t feature = 0; feature < input->matrix.n_cols; feature++) {
             MR_TRY(mr_xgb_input_read(input, feature, row, n, x, err));
             add_products(x, n, model->weights + feature * n_outputs, n_outputs, sums);
         }
@@ -158,7 +162,7 @@ mr_status mr_xgb_predict(const struct mr_tree_model *base, const struct mr_input
     static const struct mr_params no_params = {0};
     MR_TRY(mr_xgb_call_read(model, model->takes_params ? &input->params : &no_params, &call, err));
     MR_TRY(mr_xgb_input_init(model, input, arena, &x, err));
-    MR_TRY(new_tensor(MR_FLOAT32, x.n_rows, model->n_outputs, arena, &predictions, err));
+    MR_TRY(new_tensor(MR_FLOAT32, x.matrix.n_rows, model->n_outputs, arena, &predictions, err));
     float *values = (float *)(uintptr_t)predictions.values;
     if (model->kind == MR_XGB_LINEAR) {
         MR_TRY(sum_linear(model, &x, values, err));
@@ -167,13 +171,14 @@ mr_status mr_xgb_predict(const struct mr_tree_model *base, const struct mr_input
     }
     size_t n_cols = model->n_outputs;
     if (!call.is_margin) {
-        n_cols = mr_xgb_objective_transform(model->objective, values, (size_t)x.n_rows, n_cols);
+        n_cols = mr_xgb_objective_transform(model->objective, values, (size_t)x.matrix.n_rows,
+                                            n_cols);
     }
     /* Without rows XGBoost knows no columns. */
-    bool is_vector = x.n_rows == 0 || (n_cols == 1 && !call.is_strict);
+    bool is_vector = x.matrix.n_rows == 0 || (n_cols == 1 && !call.is_strict);
     predictions.n_dims = is_vector ? 1 : 2;
     ((int64_t *)(uintptr_t)predictions.shape)[1] = (int64_t)n_cols;
-    predictions.n_values = x.n_rows * (int64_t)n_cols;
+    predictions.n_values = x.matrix.n_rows * (int64_t)n_cols;
     if (model->is_proba) {
         MR_TRY(add_complements(&predictions, arena, err));
     } else if (model->wrapper == MR_XGB_CLASSIFIER && !call.is_margin) {

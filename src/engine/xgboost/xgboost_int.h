@@ -6,6 +6,7 @@
 #ifndef MR_ENGINE_XGBOOST_XGBOOST_INT_H
 #define MR_ENGINE_XGBOOST_XGBOOST_INT_H
 
+#include "engine/matrix.h"
 #include "engine/tree/forest.h"
 #include "engine/xgboost/booster.h"
 #include "engine/xgboost/xgboost.h"
@@ -78,11 +79,8 @@ MR_MUST_CHECK mr_status mr_xgb_source_check(const struct mr_xgb_source *source,
 
 /* Checked data. Points into the request's input. */
 struct mr_xgb_input {
-    int64_t n_rows;
-    uint32_t n_cols;                 /* the model's features */
-    const struct mr_column *columns; /* a table; else NULL */
-    const struct mr_tensor *tensor;  /* a matrix of n_cols columns; else NULL */
-    float missing;                   /* as in the model */
+    struct mr_matrix matrix; /* its columns are the model's features */
+    float missing;           /* as in the model */
 };
 
 /* Keep the names that columns are compared with: those of the booster's features and, if XGBoost
@@ -105,6 +103,11 @@ MR_MUST_CHECK mr_status mr_xgb_input_init(const struct mr_xgb_model *model,
  * returns  MR_OK; MR_E_BAD_REQUEST for what is no number */
 MR_MUST_CHECK mr_status mr_xgb_input_read(const struct mr_xgb_input *input, uint32_t feature,
                                           int64_t row, size_t n, float *out, struct mr_error *err);
+
+/* The same of one row, for n features. */
+MR_MUST_CHECK mr_status mr_xgb_input_read_row(const struct mr_xgb_input *input,
+                                              const uint32_t *features, size_t n, int64_t row,
+                                              float *out, struct mr_error *err);
 
 /* Call -------------------------------------------------------------------------------------- */
 

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 #include "arena_fixture.h"
-#include "engine/tree/forest.h"
+#include "engine/tree/forest_int.h"
 
 /* Random ensembles -------------------------------------------------------------------------- */
 
@@ -289,6 +289,8 @@ static const struct mr_tree_forest *build(const struct mr_tree_ensemble *ensembl
     return forest;
 }
 
+static size_t n_direct; /* forests that compare the values of single rows themselves */
+
 static void compare(const struct recipe *recipe) {
     struct mr_arena *kept = arena;
     for (uint64_t seed = 0; seed < (recipe->n_seeds ? recipe->n_seeds : N_SEEDS); seed++) {
@@ -300,6 +302,7 @@ static void compare(const struct recipe *recipe) {
             const struct mr_tree_forest *forest = build(&ensemble, kernel, scratch);
             mr_arena_free(scratch); /* a forest keeps nothing of it */
             if (forest) ask(recipe, &ensemble, forest);
+            n_direct += forest && forest->direct.trees;
             mr_arena_free(arena);
         }
     }
@@ -504,6 +507,26 @@ static void test_no_splits(void **state) {
                              .n_missing = 1});
 }
 
+/* Few trees, most of whose features are asked for once: no ranks. Most ensembles have no threshold
+ * that is infinite or NaN, which they would need ranks for. */
+static void test_direct(void **state) {
+    (void)state;
+    for (uint32_t i = 0; i < 8; i++) {
+        n_direct = 0;
+        compare(&(struct recipe){.has_double_inputs = i % 2,
+                                 .has_double_sums = i / 2 % 2,
+                                 .has_vector_leaves = i == 5,
+                                 .n_features = 100,
+                                 .n_outputs = i < 4 ? 1 : 3,
+                                 .n_trees = 4 + 4 * (i % 3),
+                                 .n_splits = 9,
+                                 .n_thresholds = 300,
+                                 .n_kinds = 2,
+                                 .n_missing = 1 + i % 3});
+        assert_true(n_direct > N_SEEDS / 2);
+    }
+}
+
 static void test_unknown_kernel(void **state) {
     (void)state;
     struct recipe recipe = {
@@ -533,6 +556,7 @@ int main(void) {
         cmocka_unit_test(test_vector_leaves),
         cmocka_unit_test(test_one_output_of_many),
         cmocka_unit_test(test_no_splits),
+        cmocka_unit_test(test_direct),
         cmocka_unit_test(test_unknown_kernel),
     };
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
