@@ -24,7 +24,7 @@ static inline size_t count_doubles(const double *items, double value) {
 
 MR_TREE_DEFINE_FIND_RANKS(count_floats, count_doubles)
 MR_TREE_DEFINE_RANK_WIDE
-MR_TREE_DEFINE_RANK(rank_narrow_row, uint8_t, mr_tree_write_narrow, narrow, 1, 1)
+MR_TREE_DEFINE_RANK_ROW
 
 /* The values of a column with 0 for NaN. Returns which ones are missing. */
 static inline __mmask64 clean_floats(const struct mr_tree_table *table, const float *x,
@@ -121,7 +121,7 @@ static void write_narrow(const struct mr_tree_table *table, const uint32_t *rank
 static void rank_narrow(const struct mr_tree_forest *forest, const struct mr_tree_scratch *scratch,
                         size_t n_rows, uint8_t *ranks) {
     if (scratch->stride == 1) {
-        rank_narrow_row(forest, scratch, 1, ranks);
+        rank_row(forest, scratch, ranks);
         return;
     }
     for (size_t t = 0; t < forest->ranking.n_tables; t++) {

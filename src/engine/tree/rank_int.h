@@ -104,6 +104,42 @@ MR_TREE_DEFINE_WRITE_RANK(mr_tree_write_wide, uint16_t, MR_TREE_WIDE_RANKS, wide
         }                                                                                          \
     }
 
+/* Narrow ranks of one row, most often of tables that fit a slot. */
+#define MR_TREE_DEFINE_RANK_ROW_OF(name, value_type, find)                                         \
+    static void name(const struct mr_tree_ranking *ranking, const value_type *x, uint8_t *ranks) { \
+        for (size_t t = 0; t < ranking->n_tables; t++) {                                           \
+            const struct mr_tree_table *table = &ranking->tables[t];                               \
+            value_type value = x[table->column];                                                   \
+            bool is_missing = mr_tree_is_missing(table, (double)value);                            \
+            uint32_t rank = find(table, isnan(value) ? 0 : value);                                 \
+            if (table->n > MR_TREE_NARROW_RANKS) {                                                 \
+                mr_tree_write_narrow(table, rank, is_missing, ranks, 1);                           \
+                continue;                                                                          \
+            }                                                                                      \
+            uint32_t left = table->narrow[0], right = table->narrow[1];                            \
+            if (left != MR_TREE_NO_SLOT) ranks[left] = is_missing ? 0 : (uint8_t)rank;             \
+            if (right != MR_TREE_NO_SLOT) ranks[right] = is_missing ? UINT8_MAX : (uint8_t)rank;   \
+        }                                                                                          \
+    }
+
+#define MR_TREE_DEFINE_RANK_ROW                                                                    \
+    MR_TREE_DEFINE_RANK_ROW_OF(rank_floats_of_row, float, find_rank_float)                         \
+    MR_TREE_DEFINE_RANK_ROW_OF(rank_doubles_of_row, double, find_rank_double)                      \
+    static void rank_row(const struct mr_tree_forest *forest,                                      \
+                         const struct mr_tree_scratch *scratch, uint8_t *ranks) {                  \
+        const struct mr_tree_ranking *ranking = &forest->ranking;                                  \
+        if (forest->shape.has_double_inputs) {                                                     \
+            rank_doubles_of_row(ranking, scratch->x, ranks);                                       \
+        } else {                                                                                   \
+            rank_floats_of_row(ranking, scratch->x, ranks);                                        \
+        }                                                                                          \
+        for (size_t i = 0; i < ranking->n_choices; i++) {                                          \
+            const struct mr_tree_choice *choice = &ranking->choices[i];                            \
+            double value = mr_tree_input(forest, scratch, choice->column, 0);                      \
+            ranks[choice->narrow] = !mr_tree_goes_left(choice, value);                             \
+        }                                                                                          \
+    }
+
 /* Of a kernel: one value at a time. */
 #define MR_TREE_DEFINE_RANK_NARROW                                                                 \
     MR_TREE_DEFINE_RANK(rank_narrow, uint8_t, mr_tree_write_narrow, narrow, 1, scratch->stride)
