@@ -179,7 +179,12 @@ mr_status mr_tree_scratch_new(const struct mr_tree_forest *forest, size_t n_rows
     out->ranks = mr_arena_alloc(arena, n_bytes > n_read ? n_bytes : n_read);
     if (!out->x || !out->sums || !out->ranks) return mr_arena_fail(arena, err);
     memset(out->ranks, 0, sizeof(uint16_t)); /* trees without splits compare it, too */
-    out->row = NULL;
+    out->row = out->top = NULL;
+    if (forest->top.forest && !is_direct(forest, stride) && !is_swept(forest, stride)) {
+        out->top = mr_arena_alloc(arena, sizeof(*out->top));
+        if (!out->top) return mr_arena_fail(arena, err);
+        MR_TRY(mr_tree_scratch_new(forest->top.forest, n_rows, arena, out->top, err));
+    }
     bool can_go_singly = forest->direct.trees || (forest->sweep.rows && is_sweep_most(forest));
     if (stride == 1 || !can_go_singly) return MR_OK;
     out->row = mr_arena_alloc(arena, sizeof(*out->row));

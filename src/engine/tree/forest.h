@@ -33,6 +33,7 @@ struct mr_tree_scratch {
     /* Private. */
     void *ranks;
     struct mr_tree_scratch *row; /* for a few rows one after the other, or NULL */
+    struct mr_tree_scratch *top; /* for the tops of trees, or NULL */
 };
 
 /* Validate an ensemble and pack it for this processor, or for the kernel that the environment

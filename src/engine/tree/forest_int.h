@@ -112,6 +112,20 @@ struct mr_tree_paths {
     const uint32_t *rows;  /* where the ranks of their rows begin */
 };
 
+/* Tops -------------------------------------------------------------------------------------- */
+
+/* Of trees that are walked, the splits that most paths go through are swept: a forest of their own,
+ * in which tree t adds to output t % MR_TREE_TOP_TREES the node where a path goes on, counted from
+ * the root of the tree, which a float holds up to 2^24. */
+struct mr_tree_top {
+    const struct mr_tree_forest *forest; /* NULL: paths begin at the roots */
+    const uint32_t *columns;             /* of each of its columns: which one of the whole forest */
+};
+
+#define MR_TREE_TOP_LEAVES ((uint32_t)64)
+#define MR_TREE_TOP_TREES ((size_t)128) /* whose starts are kept at once */
+#define MR_TREE_TOP_MAX_NODES ((size_t)1 << 24)
+
 /* Sweeps ------------------------------------------------------------------------------------ */
 
 /* Leaves of a tree are numbered from left to right. Between leaf v and the next one is split v, the
@@ -193,6 +207,7 @@ struct mr_tree_forest {
     const void *base; /* n_outputs, float or double as the sums */
     struct mr_tree_ranking ranking;
     struct mr_tree_walk walk;
+    struct mr_tree_top top;
     struct mr_tree_sweep sweep;
     struct mr_tree_direct direct;
 };
@@ -220,6 +235,9 @@ struct mr_tree_kernel {
      * large nodes and with at most MR_TREE_WALK_RANKS wide slots. NULL: as on any processor. */
     void (*follow_row)(const struct mr_tree_forest *forest, const struct mr_tree_scratch *scratch,
                        const struct mr_tree_paths *paths, uint32_t *leaves);
+    /* The same for many rows, which may have any number of slots. */
+    void (*follow_rows)(const struct mr_tree_forest *forest, const struct mr_tree_scratch *scratch,
+                        const struct mr_tree_paths *paths, uint32_t *leaves);
 };
 
 extern const struct mr_tree_kernel mr_tree_scalar, mr_tree_avx2, mr_tree_avx512;
@@ -235,7 +253,8 @@ struct mr_tree_build {
     const size_t *first_nodes; /* n_trees: number of the root of each tree */
     size_t n_nodes;            /* of all trees */
     uint8_t *is_reachable;     /* of each node: whether a path leads there */
-    uint32_t *codes;           /* of each split: its rank in its table, or its choice */
+    uint32_t *codes;           /* of each split: its rank in its table, or its choice; of each leaf,
+                                  where they are shared: its number among the different ones */
     uint32_t *n_leaves;        /* of each tree */
     uint32_t most_leaves;      /* of a tree */
     uint32_t (*table_of)[MR_TREE_MISSING_NONE + 1]; /* of each column and meaning of missing */
@@ -265,6 +284,18 @@ MR_MUST_CHECK mr_status mr_tree_direct_build(struct mr_tree_build *b);
 bool mr_tree_sweep_fits_rows(const struct mr_tree_build *b);
 bool mr_tree_direct_fits(const struct mr_tree_build *b);
 
+/* Tops of the trees that are walked, added one after the other while that layout is built. begin:
+ * *out is NULL where they would not pay. n_largest: nodes of the largest tree. weights: of each
+ * node of the tree, the leaves below it. start: the node where a path goes on from node i, which is
+ * no split of the top. */
+struct mr_tree_top_builder;
+typedef uint32_t mr_tree_top_start(void *ctx, uint32_t i);
+MR_MUST_CHECK mr_status mr_tree_top_begin(struct mr_tree_build *b, uint32_t n_largest,
+                                          struct mr_tree_top_builder **out);
+void mr_tree_top_add(struct mr_tree_top_builder *top, size_t t, const uint32_t *weights,
+                     mr_tree_top_start *start, void *ctx);
+MR_MUST_CHECK mr_status mr_tree_top_build(struct mr_tree_top_builder *top);
+
 /* Slot and limit of node i of a tree, a split, in the narrow or the wide ranks. */
 void mr_tree_split_code(const struct mr_tree_build *b, size_t tree, uint32_t i, bool is_wide,
                         uint32_t *slot, uint32_t *limit);
@@ -276,6 +307,12 @@ void *mr_tree_new_array(const struct mr_tree_build *b, size_t n, size_t item_byt
 /* Room for the values of n leaves in the type of the sums. NULL: out of memory. */
 void *mr_tree_new_values(const struct mr_tree_build *b, size_t n);
 
+/* Where most leaves of all trees have the same values as others, as in forests of classes that are
+ * grown out: make an array of the different ones, less than MR_TREE_WALK_LEAF, and number them in
+ * the codes. *values: NULL where not.
+ * returns  MR_OK, MR_E_TOO_LARGE, MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_tree_leaves_share(struct mr_tree_build *b, void **values);
+
 /* Copy the values of a leaf of the ensemble to leaf number `at` of such an array. */
 void mr_tree_copy_leaf(const struct mr_tree_build *b, const struct mr_tree_node *leaf, void *values,
                        size_t at);
@@ -286,7 +323,17 @@ void mr_tree_copy_leaf(const struct mr_tree_build *b, const struct mr_tree_node 
 void mr_tree_walk_sum(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
                       size_t n_rows, size_t first, size_t end);
 
-/* The same for one row, with stride 1. */
+/* Give the tops the values of n_rows rows. */
+void mr_tree_top_take(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
+                      size_t n_rows);
+
+/* Where paths through trees first .. end go on, at most MR_TREE_TOP_TREES: of row r and tree t at
+ * [t % MR_TREE_TOP_TREES * scratch->stride + r]. Valid until the next call. */
+const float *mr_tree_top_starts(const struct mr_tree_forest *forest,
+                                struct mr_tree_scratch *scratch, size_t n_rows, size_t first,
+                                size_t end);
+
+/* As mr_tree_walk_sum for one row, with stride 1. */
 void mr_tree_direct_sum(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
                         size_t first, size_t end);
 

@@ -334,9 +334,10 @@ static inline __m512i look_up_wide(const struct wide_row *row, __m512i slots) {
     return _mm512_mask_mov_epi32(look_up_128(row, 0, slots), is_high, look_up_128(row, 4, slots));
 }
 
-/* A path in each lane: where it is, and its number. */
+/* A path in each lane: where it is, its number and, of many rows, where the ranks of its own
+ * begin. */
 struct lanes {
-    __m512i node, number;
+    __m512i node, number, row;
 };
 
 /* Paths that have ended so far. */
@@ -345,9 +346,9 @@ struct ended {
     uint32_t numbers[MR_TREE_WALK_PATHS + N_LANES], leaves[MR_TREE_WALK_PATHS + N_LANES];
 };
 
-/* Where the paths go: next, as in the node. */
+/* Where the paths go: next, as in the node. row: of all of them, or NULL: ranks are gathered. */
 static inline __m512i take_step(const struct mr_tree_walk_node *nodes, const struct wide_row *row,
-                                __m512i node) {
+                                const uint16_t *ranks, __m512i node, __m512i begin) {
     const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28,
                                            30);
     const __m512i odd = _mm512_or_si512(even, _mm512_set1_epi32(1));
@@ -357,7 +358,14 @@ static inline __m512i take_step(const struct mr_tree_walk_node *nodes, const str
                                           sizeof(*nodes));
     __m512i split = _mm512_permutex2var_epi32(low, even, high); /* slot, limit */
     __m512i next = _mm512_permutex2var_epi32(low, odd, high);   /* left, right */
-    __m512i rank = _mm512_and_si512(look_up_wide(row, split), low_half);
+    __m512i rank;
+    if (row) {
+        rank = look_up_wide(row, split);
+    } else {
+        __m512i at = _mm512_add_epi32(begin, _mm512_and_si512(split, low_half));
+        rank = _mm512_i32gather_epi32(at, ranks, sizeof(*ranks));
+    }
+    rank = _mm512_and_si512(rank, low_half);
     __mmask16 is_right = _mm512_cmpgt_epu32_mask(rank, _mm512_srli_epi32(split, 16));
     return _mm512_mask_srli_epi32(_mm512_and_si512(next, low_half), is_right, next, 16);
 }
@@ -379,32 +387,47 @@ static inline void go_on(const struct mr_tree_paths *paths, __m512i next, struct
     __m512i numbers = _mm512_add_epi32(count, _mm512_set1_epi32((int)*begun));
     lanes->node = _mm512_mask_expand_epi32(_mm512_add_epi32(lanes->node, next), ends, roots);
     lanes->number = _mm512_mask_expand_epi32(lanes->number, ends, numbers);
+    lanes->row = _mm512_mask_expand_epi32(lanes->row, ends,
+                                          _mm512_loadu_si512(paths->rows + *begun));
     *begun += (uint32_t)_mm_popcnt_u32(ends);
     if (*begun > paths->n) *begun = paths->n;
 }
 
-static void follow_row(const struct mr_tree_forest *forest, const struct mr_tree_scratch *scratch,
-                       const struct mr_tree_paths *paths, uint32_t *leaves) {
-    uint32_t n_slots = forest->ranking.n_wide, begun = 0;
-    struct wide_row row = {.n_parts = n_slots <= 64 ? 2 : n_slots <= 128 ? 4 : 8};
-    for (int i = 0; i < 8; i++) {
-        row.parts[i] = _mm512_loadu_si512((const uint16_t *)scratch->ranks + 32 * i);
-    }
+static inline void follow_with(const struct mr_tree_forest *forest, const struct wide_row *row,
+                               const uint16_t *ranks, const struct mr_tree_paths *paths,
+                               uint32_t *leaves) {
+    uint32_t begun = 0;
     struct lanes lanes[N_REGISTERS];
     struct ended ended;
     ended.n = 0;
     for (int i = 0; i < N_REGISTERS; i++) { /* as if others ended that do not count */
-        lanes[i] = (struct lanes){_mm512_setzero_si512(), _mm512_set1_epi32(-1)};
+        lanes[i] = (struct lanes){_mm512_setzero_si512(), _mm512_set1_epi32(-1),
+                                  _mm512_setzero_si512()};
         go_on(paths, _mm512_set1_epi32((int)MR_TREE_WALK_LEAF), &lanes[i], &begun, &ended);
     }
     while (ended.n < paths->n) {
         __m512i next[N_REGISTERS];
         for (int i = 0; i < N_REGISTERS; i++) {
-            next[i] = take_step(forest->walk.nodes, &row, lanes[i].node);
+            next[i] = take_step(forest->walk.nodes, row, ranks, lanes[i].node, lanes[i].row);
         }
         for (int i = 0; i < N_REGISTERS; i++) go_on(paths, next[i], &lanes[i], &begun, &ended);
     }
     for (uint32_t i = 0; i < paths->n; i++) leaves[ended.numbers[i]] = ended.leaves[i];
+}
+
+static void follow_row(const struct mr_tree_forest *forest, const struct mr_tree_scratch *scratch,
+                       const struct mr_tree_paths *paths, uint32_t *leaves) {
+    uint32_t n_slots = forest->ranking.n_wide;
+    struct wide_row row = {.n_parts = n_slots <= 64 ? 2 : n_slots <= 128 ? 4 : 8};
+    for (int i = 0; i < 8; i++) {
+        row.parts[i] = _mm512_loadu_si512((const uint16_t *)scratch->ranks + 32 * i);
+    }
+    follow_with(forest, &row, NULL, paths, leaves);
+}
+
+static void follow_rows(const struct mr_tree_forest *forest, const struct mr_tree_scratch *scratch,
+                        const struct mr_tree_paths *paths, uint32_t *leaves) {
+    follow_with(forest, NULL, scratch->ranks, paths, leaves);
 }
 
 /* Kernel ------------------------------------------------------------------------------------ */
@@ -424,6 +447,7 @@ const struct mr_tree_kernel mr_tree_avx512 = {
     .sweep_row = sweep_row,
     .max_row_slots = MAX_ROW_SLOTS,
     .follow_row = follow_row,
+    .follow_rows = follow_rows,
 };
 
 #else

@@ -8,14 +8,18 @@
 struct builder {
     struct mr_tree_build *b;
     size_t tree;
-    uint32_t *weights;   /* of each node of the tree: leaves below it */
-    uint32_t *order;     /* splits of the tree, as they are put */
-    uint32_t *positions; /* of each split of the tree: where it is in order */
-    uint32_t *queue;     /* splits that clusters begin with */
+    uint32_t *weights; /* of each node of the tree: leaves below it */
+    uint32_t *order;   /* splits of the tree, as they are put */
+    uint32_t
+        *positions;  /* of each split of the tree: where it is in order; of each leaf: its next */
+    uint32_t *queue; /* splits that clusters begin with */
     struct mr_tree_walk_node *nodes;
     struct mr_tree_walk_large_node *large;
     void *values;
-    size_t n_nodes, n_leaves; /* so far, of all trees */
+    bool are_leaves_shared;          /* by all trees, which number them alike */
+    size_t n_nodes, n_leaves;        /* so far, of all trees */
+    struct mr_tree_top_builder *top; /* NULL: none */
+    size_t root;                     /* node of the tree */
 };
 
 static const struct mr_tree_node *node_at(const struct builder *c, uint32_t i) {
@@ -84,9 +88,14 @@ static uint32_t order_splits(struct builder *c) {
 static uint32_t put_next(struct builder *c, uint32_t at, uint32_t child, size_t first_leaf) {
     const struct mr_tree_node *node = node_at(c, child);
     if (node->kind != MR_TREE_LEAF) return c->positions[child] - at;
-    mr_tree_copy_leaf(c->b, node, c->values, c->n_leaves);
-    uint32_t leaf = (uint32_t)(c->n_leaves++ - first_leaf);
-    return leaf | (c->large ? MR_TREE_WALK_LARGE_LEAF : MR_TREE_WALK_LEAF);
+    uint32_t leaf;
+    if (c->are_leaves_shared) {
+        leaf = c->b->codes[c->b->first_nodes[c->tree] + child];
+    } else {
+        mr_tree_copy_leaf(c->b, node, c->values, c->n_leaves);
+        leaf = (uint32_t)(c->n_leaves++ - first_leaf);
+    }
+    return c->positions[child] = leaf | (c->large ? MR_TREE_WALK_LARGE_LEAF : MR_TREE_WALK_LEAF);
 }
 
 /* Appends a node in the form that the forest has. */
@@ -101,9 +110,18 @@ static void put_node(struct builder *c, uint32_t slot, uint32_t limit, uint32_t 
     }
 }
 
+/* Where a path goes on behind the top of the tree; at a leaf, to a node whose ways end there. */
+static uint32_t start_at(void *builder, uint32_t i) {
+    struct builder *c = builder;
+    if (node_at(c, i)->kind != MR_TREE_LEAF) return c->positions[i];
+    put_node(c, 0, UINT16_MAX, c->positions[i], c->positions[i]);
+    return (uint32_t)(c->n_nodes - 1 - c->root);
+}
+
 static void put_tree(struct builder *c, struct mr_tree_walk_tree *out) {
     uint32_t n_splits = order_splits(c);
     while (n_splits >= N_CLUSTER && c->n_nodes % N_CLUSTER != 0) put_node(c, 0, 0, 0, 0);
+    c->root = c->n_nodes;
     *out = (struct mr_tree_walk_tree){.root = (uint32_t)c->n_nodes,
                                       .first_leaf = c->n_leaves,
                                       .output = c->b->ensemble->trees[c->tree].output};
@@ -118,6 +136,7 @@ static void put_tree(struct builder *c, struct mr_tree_walk_tree *out) {
         uint32_t left = put_next(c, i, (uint32_t)node->left, out->first_leaf);
         put_node(c, slot, limit, left, put_next(c, i, (uint32_t)node->right, out->first_leaf));
     }
+    if (c->top) mr_tree_top_add(c->top, c->tree, c->weights, start_at, c);
 }
 
 static mr_status new_temporaries(struct builder *c) {
@@ -130,8 +149,10 @@ static mr_status new_temporaries(struct builder *c) {
     c->order = mr_arena_array(b->scratch, largest, sizeof(*c->order));
     c->positions = mr_arena_array(b->scratch, largest, sizeof(*c->positions));
     c->queue = mr_arena_array(b->scratch, largest, sizeof(*c->queue));
-    return c->weights && c->order && c->positions && c->queue ? MR_OK
-                                                              : mr_arena_fail(b->scratch, b->err);
+    if (!c->weights || !c->order || !c->positions || !c->queue) {
+        return mr_arena_fail(b->scratch, b->err);
+    }
+    return largest < MR_TREE_TOP_MAX_NODES ? mr_tree_top_begin(c->b, largest, &c->top) : MR_OK;
 }
 
 mr_status mr_tree_walk_build(struct mr_tree_build *b) {
@@ -139,15 +160,20 @@ mr_status mr_tree_walk_build(struct mr_tree_build *b) {
     struct builder c = {.b = b};
     MR_TRY(new_temporaries(&c));
     for (size_t t = 0; t < n_trees; t++) n_nodes += b->n_leaves[t] + N_CLUSTER - 1;
+    if (c.top) n_nodes += n_trees * MR_TREE_TOP_LEAVES;
     struct mr_tree_walk_tree *trees = mr_tree_new_array(b, n_trees, sizeof(*trees));
     bool is_large = b->most_leaves >= MR_TREE_WALK_LEAF;
     void *nodes = mr_tree_new_array(b, n_nodes, is_large ? sizeof(*c.large) : sizeof(*c.nodes));
-    c.values = mr_tree_new_values(b, b->forest->shape.n_leaves * b->forest->width);
+    MR_TRY(mr_tree_leaves_share(b, &c.values));
+    c.are_leaves_shared = c.values != NULL;
+    if (!c.values) {
+        c.values = mr_tree_new_values(b, b->forest->shape.n_leaves * b->forest->width);
+    }
     if (!trees || !nodes || !c.values) return mr_arena_fail(b->arena, b->err);
     *(is_large ? (void **)&c.large : (void **)&c.nodes) = nodes;
     for (; c.tree < n_trees; c.tree++) put_tree(&c, &trees[c.tree]);
     b->forest->walk = (struct mr_tree_walk){trees, c.nodes, c.large, c.values};
-    return MR_OK;
+    return c.top ? mr_tree_top_build(c.top) : MR_OK;
 }
 
 /* Evaluating -------------------------------------------------------------------------------- */
@@ -217,14 +243,17 @@ struct path {
 DEFINE_FOLLOW(follow, mr_tree_walk_node, MR_TREE_WALK_LEAF)
 DEFINE_FOLLOW(follow_large, mr_tree_walk_large_node, MR_TREE_WALK_LARGE_LEAF)
 
-/* Paths of n_rows rows through trees first .. end, one tree after the other. */
-static uint32_t list_paths(const struct mr_tree_forest *forest, size_t n_rows, size_t first,
-                           size_t end, uint32_t *roots, uint32_t *rows) {
+/* Paths of n_rows rows through trees first .. end, one tree after the other. starts: of the tops,
+ * so far apart for each tree; NULL: paths begin at the roots. */
+static uint32_t list_paths(const struct mr_tree_forest *forest, const float *starts, size_t stride,
+                           size_t n_rows, size_t first, size_t end, uint32_t *roots,
+                           uint32_t *rows) {
     uint32_t n = 0;
     for (size_t t = first; t < end; t++) {
         uint32_t root = forest->walk.trees[t].root;
+        const float *start = starts ? starts + t % MR_TREE_TOP_TREES * stride : NULL;
         for (uint32_t r = 0; r < n_rows; r++, n++) {
-            roots[n] = root;
+            roots[n] = start ? root + (uint32_t)start[r] : root;
             rows[n] = r * forest->ranking.n_wide;
         }
     }
@@ -280,17 +309,26 @@ void mr_tree_walk_sum(const struct mr_tree_forest *forest, struct mr_tree_scratc
     uint32_t roots[MR_TREE_WALK_PATHS + MR_TREE_WALK_PADDING];
     uint32_t rows[MR_TREE_WALK_PATHS + MR_TREE_WALK_PADDING];
     uint32_t leaves[MR_TREE_WALK_PATHS];
-    size_t n_at_once = MR_TREE_WALK_PATHS / n_rows;
+    size_t n_at_once = MR_TREE_WALK_PATHS / n_rows, top_end = first;
+    const float *starts = NULL;
+    if (scratch->top) mr_tree_top_take(forest, scratch, n_rows);
     bool has_follow_row = scratch->stride == 1 && forest->kernel->follow_row &&
                           forest->ranking.n_wide <= MR_TREE_WALK_RANKS;
     for (size_t t = first; t < end;) {
+        if (scratch->top && t == top_end) {
+            top_end = end - t < MR_TREE_TOP_TREES ? end : t + MR_TREE_TOP_TREES;
+            starts = mr_tree_top_starts(forest, scratch, n_rows, t, top_end);
+        }
         size_t stop = end - t < n_at_once ? end : t + n_at_once;
-        struct mr_tree_paths paths = {list_paths(forest, n_rows, t, stop, roots, rows), roots,
-                                      rows};
+        if (scratch->top && stop > top_end) stop = top_end;
+        uint32_t n = list_paths(forest, starts, scratch->stride, n_rows, t, stop, roots, rows);
+        struct mr_tree_paths paths = {n, roots, rows};
         if (walk->large) {
             follow_large(walk->large, scratch->ranks, &paths, leaves);
         } else if (has_follow_row) {
             forest->kernel->follow_row(forest, scratch, &paths, leaves);
+        } else if (forest->kernel->follow_rows) {
+            forest->kernel->follow_rows(forest, scratch, &paths, leaves);
         } else {
             follow(walk->nodes, scratch->ranks, &paths, leaves);
         }

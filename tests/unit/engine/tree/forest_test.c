@@ -32,10 +32,11 @@ struct recipe {
     uint32_t n_splits; /* of a tree, at most */
     bool is_complete;  /* trees are as flat as they can be, and all have n_splits */
     uint32_t n_thresholds;
-    uint32_t n_kinds;   /* 1: less; 2: less or equal, too; 3: categories, too */
-    uint32_t n_missing; /* mr_tree_missing below this */
-    bool has_indices;   /* tree t adds to output t the number of the leaf's node */
-    uint64_t n_seeds;   /* ensembles that are tried; 0: N_SEEDS */
+    uint32_t n_kinds;    /* 1: less; 2: less or equal, too; 3: categories, too */
+    uint32_t n_missing;  /* mr_tree_missing below this */
+    bool has_few_values; /* of leaves: most are alike */
+    bool has_indices;    /* tree t adds to output t the number of the leaf's node */
+    uint64_t n_seeds;    /* ensembles that are tried; 0: N_SEEDS */
 };
 
 #define N_SEEDS 12
@@ -69,7 +70,8 @@ static void make_sets(void) {
 /* The values of node i, a leaf. */
 static void put_leaf(const struct recipe *recipe, uint32_t i, double *values) {
     for (size_t k = 0; k < (recipe->has_vector_leaves ? recipe->n_outputs : 1); k++) {
-        double value = ((double)random_below(2001) - 1000) / 777;
+        uint32_t n = recipe->has_few_values ? 3 : 2000001;
+        double value = ((double)random_below(n) - 1000000) / 777;
         values[k] = recipe->has_indices ? (double)i : (double)(float)value;
     }
 }
@@ -289,7 +291,16 @@ static const struct mr_tree_forest *build(const struct mr_tree_ensemble *ensembl
     return forest;
 }
 
-static size_t n_direct; /* forests that compare the values of single rows themselves */
+/* Forests that compare the values of single rows themselves; whose trees have tops; and whose
+ * trees share leaves. */
+static size_t n_direct, n_tops, n_shared;
+
+static void count(const struct mr_tree_forest *forest) {
+    const struct mr_tree_walk *walk = &forest->walk;
+    n_direct += forest->direct.trees != NULL;
+    n_tops += forest->top.forest != NULL;
+    n_shared += walk->trees && forest->shape.n_trees > 1 && walk->trees[1].first_leaf == 0;
+}
 
 static void compare(const struct recipe *recipe) {
     struct mr_arena *kept = arena;
@@ -302,7 +313,7 @@ static void compare(const struct recipe *recipe) {
             const struct mr_tree_forest *forest = build(&ensemble, kernel, scratch);
             mr_arena_free(scratch); /* a forest keeps nothing of it */
             if (forest) ask(recipe, &ensemble, forest);
-            n_direct += forest && forest->direct.trees;
+            if (forest) count(forest);
             mr_arena_free(arena);
         }
     }
@@ -507,6 +518,30 @@ static void test_no_splits(void **state) {
                              .n_missing = 1});
 }
 
+/* Large trees, more than one sweep finds the starts of; leaves that all have, and their own. */
+static void test_tops(void **state) {
+    (void)state;
+    for (uint32_t i = 0; i < 6; i++) {
+        n_tops = n_shared = 0;
+        compare(&(struct recipe){.has_double_inputs = i % 2,
+                                 .has_double_sums = i != 2,
+                                 .has_vector_leaves = i > 3,
+                                 .n_features = 20,
+                                 .n_outputs = 2,
+                                 .n_trees = i < 2 ? 300 : 5,
+                                 .n_splits = 400,
+                                 .is_complete = i % 3 == 0,
+                                 .n_thresholds = 3000,
+                                 .n_kinds = i == 1 ? 3 : 2,
+                                 .n_missing = 1 + i % 3,
+                                 .has_few_values = i % 2 == 0,
+                                 .n_seeds = 2});
+        bool has_sweeps = has_kernel(1) || has_kernel(2);
+        assert_true(has_sweeps ? n_tops > 0 : n_tops == 0);
+        assert_true(i % 2 == 0 ? n_shared > 0 : n_shared == 0);
+    }
+}
+
 /* Few trees, most of whose features are asked for once: no ranks. Most ensembles have no threshold
  * that is infinite or NaN, which they would need ranks for. */
 static void test_direct(void **state) {
@@ -556,6 +591,7 @@ int main(void) {
         cmocka_unit_test(test_vector_leaves),
         cmocka_unit_test(test_one_output_of_many),
         cmocka_unit_test(test_no_splits),
+        cmocka_unit_test(test_tops),
         cmocka_unit_test(test_direct),
         cmocka_unit_test(test_unknown_kernel),
     };
