@@ -147,7 +147,7 @@ static void write_inliers(const struct mr_linear_block *block, int64_t row, stru
 /* Answer ------------------------------------------------------------------------------------ */
 
 static bool is_probability(const struct mr_engine_model *model) {
-    return model->method == MR_LINEAR_PREDICT_PROBA || model->method == MR_LINEAR_PREDICT_LOG_PROBA;
+    return model->method == MR_SK_PREDICT_PROBA || model->method == MR_SK_PREDICT_LOG_PROBA;
 }
 
 /* Columns of a floating-point answer. */
@@ -181,13 +181,13 @@ mr_status mr_linear_new_answer(const struct mr_engine_model *model, int64_t n_ro
     size_t item_bytes = mr_dtype_size(dtype);
     size_t width = n_columns(model);
     bool is_vector = !is_probability(model) && model->is_vector;
-    if (model->method == MR_LINEAR_PREDICT && model->rule->role == MR_LINEAR_ONE_CLASS) {
+    if (model->method == MR_SK_PREDICT && model->rule->role == MR_LINEAR_ONE_CLASS) {
         dtype = MR_INT32;
         item_bytes = 4;
-    } else if (model->method == MR_LINEAR_PREDICT && model->is_multilabel) {
+    } else if (model->method == MR_SK_PREDICT && model->is_multilabel) {
         dtype = MR_INT64;
         item_bytes = 8;
-    } else if (model->method == MR_LINEAR_PREDICT && model->labels.n) {
+    } else if (model->method == MR_SK_PREDICT && model->labels.n) {
         dtype = model->labels.dtype;
         item_bytes = model->labels.item_bytes;
         width = 1;
@@ -218,8 +218,8 @@ void mr_linear_answer(const struct mr_engine_model *model, struct mr_linear_bloc
     struct mr_tensor *tensor = &out->tensor;
     if (is_probability(model)) {
         to_probabilities(model, block);
-        if (model->method == MR_LINEAR_PREDICT_LOG_PROBA) to_logarithms(model, block);
-    } else if (model->method == MR_LINEAR_PREDICT) {
+        if (model->method == MR_SK_PREDICT_LOG_PROBA) to_logarithms(model, block);
+    } else if (model->method == MR_SK_PREDICT) {
         switch (model->rule->role) {
         case MR_LINEAR_RIDGE_CLASSIFIER:
         case MR_LINEAR_CLASSIFIER:

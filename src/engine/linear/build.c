@@ -6,50 +6,19 @@ struct builder {
     struct mr_error *err;
 };
 
-static mr_status refuse(struct builder *b, const char *what) {
-    return mr_fail(b->err, MR_E_UNSUPPORTED, "no native engine for %s %s yet", b->estimator.name,
-                   what);
-}
-
 /* Method ------------------------------------------------------------------------------------ */
 
-/* MLflow's wrapper offers predict, predict_proba and predict_log_proba where the estimator has
- * them (mlflow/sklearn/__init__.py, _SklearnModelWrapper), and does not load a model that asks for
- * decision_function; here it is answered as scikit-learn answers it. */
-static const struct {
-    const char *name;
-    mr_linear_method method;
-} methods[] = {
-    {"predict", MR_LINEAR_PREDICT},
-    {"predict_proba", MR_LINEAR_PREDICT_PROBA},
-    {"predict_log_proba", MR_LINEAR_PREDICT_LOG_PROBA},
-    {"decision_function", MR_LINEAR_DECISION_FUNCTION},
-};
-
-static bool has_method(const struct mr_engine_model *model, mr_linear_method method) {
+static unsigned methods_of(const struct mr_engine_model *model) {
     mr_linear_role role = model->rule->role;
-    switch (method) {
-    case MR_LINEAR_PREDICT: return true;
-    case MR_LINEAR_DECISION_FUNCTION:
-        return role == MR_LINEAR_CLASSIFIER || role == MR_LINEAR_RIDGE_CLASSIFIER ||
-               role == MR_LINEAR_ONE_CLASS;
-    default: return model->proba != MR_LINEAR_PROBA_NONE;
+    unsigned methods = MR_SK_PREDICT;
+    if (model->proba != MR_LINEAR_PROBA_NONE) {
+        methods |= MR_SK_PREDICT_PROBA | MR_SK_PREDICT_LOG_PROBA;
     }
-}
-
-static mr_status choose_method(struct builder *b, struct mr_str predict_fn) {
-    if (predict_fn.size == 0) predict_fn = mr_str_from("predict");
-    for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
-        if (!mr_str_is(predict_fn, methods[i].name)) continue;
-        if (!has_method(b->model, methods[i].method)) {
-            return mr_fail(b->err, MR_E_UNSUPPORTED, "this %s has no method %s", b->estimator.name,
-                           methods[i].name);
-        }
-        b->model->method = methods[i].method;
-        return MR_OK;
+    if (role == MR_LINEAR_CLASSIFIER || role == MR_LINEAR_RIDGE_CLASSIFIER ||
+        role == MR_LINEAR_ONE_CLASS) {
+        methods |= MR_SK_DECISION_FUNCTION;
     }
-    return mr_fail(b->err, MR_E_UNSUPPORTED, "no native engine for %s.%.*s yet", b->estimator.name,
-                   MR_STR_ARGS(predict_fn));
+    return methods;
 }
 
 /* Coefficients ------------------------------------------------------------------------------ */
@@ -157,10 +126,11 @@ static mr_status read_multilabel(struct builder *b) {
     const struct mr_object *type = mr_object_attr(binarizer, "y_type_");
     const struct mr_object *sparse = mr_object_attr(binarizer, "sparse_input_");
     if (!type || type->kind != MR_OBJECT_STR || !sparse || sparse->kind != MR_OBJECT_BOOL) {
-        return refuse(b, "without a fitted _label_binarizer");
+        return mr_sk_refuse(&b->estimator, "without a fitted _label_binarizer", b->err);
     }
     b->model->is_multilabel = mr_str_is(type->text, "multilabel-indicator");
-    if (b->model->is_multilabel && sparse->boolean) return refuse(b, "with sparse labels");
+    if (b->model->is_multilabel && sparse->boolean)
+        return mr_sk_refuse(&b->estimator, "with sparse labels", b->err);
     return MR_OK;
 }
 
@@ -194,7 +164,7 @@ static mr_status read_link(struct builder *b) {
     const struct mr_object *link = mr_object_attr(loss, "link");
     b->model->is_log_link = mr_object_is(link, "sklearn._loss.link", "LogLink");
     if (!b->model->is_log_link && !mr_object_is(link, "sklearn._loss.link", "IdentityLink")) {
-        return refuse(b, "with that link function");
+        return mr_sk_refuse(&b->estimator, "with that link function", b->err);
     }
     b->model->features.dtype = MR_SK_FLOATS;
     return MR_OK;
@@ -204,13 +174,15 @@ static mr_status read_role(struct builder *b) {
     switch (b->model->rule->role) {
     case MR_LINEAR_REGRESSOR: return MR_OK;
     case MR_LINEAR_GLM:
-        if (!b->model->is_vector) return refuse(b, "with several outputs");
+        if (!b->model->is_vector)
+            return mr_sk_refuse(&b->estimator, "with several outputs", b->err);
         return read_link(b);
     case MR_LINEAR_CLASSIFIER:
     case MR_LINEAR_RIDGE_CLASSIFIER: return read_classifier(b);
     case MR_LINEAR_ONE_CLASS: break;
     }
-    return b->model->is_vector ? MR_OK : refuse(b, "with several outputs");
+    return b->model->is_vector ? MR_OK
+                               : mr_sk_refuse(&b->estimator, "with several outputs", b->err);
 }
 
 /* Model ------------------------------------------------------------------------------------- */
@@ -237,7 +209,8 @@ static mr_status build(struct builder *b, const struct mr_model_source *source) 
         MR_TRY(read_intercept(b, "intercept_", 1));
     }
     MR_TRY(read_role(b));
-    return choose_method(b, source->predict_fn);
+    return mr_sk_choose_method(&b->estimator, source->predict_fn, methods_of(model), &model->method,
+                               b->err);
 }
 
 mr_status mr_linear_build(const struct mr_model_source *source, struct mr_engine_model **out,

@@ -35,14 +35,6 @@ typedef enum mr_linear_proba {
     MR_LINEAR_PROBA_CLIP            /* (clip(score, -1, 1) + 1) / 2; divided by their sum */
 } mr_linear_proba;
 
-/* The method that MLmodel's predict_fn names. */
-typedef enum mr_linear_method {
-    MR_LINEAR_PREDICT,
-    MR_LINEAR_PREDICT_PROBA,
-    MR_LINEAR_PREDICT_LOG_PROBA,
-    MR_LINEAR_DECISION_FUNCTION
-} mr_linear_method;
-
 struct mr_linear_class {
     const char *module, *name;
     mr_linear_role role;
@@ -53,7 +45,7 @@ struct mr_engine_model {
     struct mr_arena *arena; /* holds the model */
     const struct mr_linear_class *rule;
     const char *version; /* of scikit-learn that saved it */
-    mr_linear_method method;
+    mr_sk_method method;
     mr_linear_proba proba;
     struct mr_sk_feature_spec features;
     size_t n_outputs;        /* rows of coef_ */

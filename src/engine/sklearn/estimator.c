@@ -45,6 +45,30 @@ static mr_status check_version(struct mr_sk_estimator *estimator, struct mr_erro
     return MR_OK;
 }
 
+mr_status mr_sk_refuse(const struct mr_sk_estimator *estimator, const char *what,
+                       struct mr_error *err) {
+    return mr_fail(err, MR_E_UNSUPPORTED, "no native engine for %s %s yet", estimator->name, what);
+}
+
+/* MLflow's wrapper offers predict, predict_proba and predict_log_proba where the estimator has
+ * them (mlflow/sklearn/__init__.py, _SklearnModelWrapper), and does not load a model that asks for
+ * another; here those are answered as scikit-learn answers them. */
+mr_status mr_sk_choose_method(const struct mr_sk_estimator *estimator, struct mr_str predict_fn,
+                              unsigned methods, mr_sk_method *out, struct mr_error *err) {
+    static const char *const names[] = {"predict", "predict_proba", "predict_log_proba",
+                                        "decision_function", "score_samples"};
+    if (predict_fn.size == 0) predict_fn = mr_str_from(names[0]);
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (!mr_str_is(predict_fn, names[i])) continue;
+        *out = (mr_sk_method)(1u << i);
+        if (methods & *out) return MR_OK;
+        return mr_fail(err, MR_E_UNSUPPORTED, "this %s has no method %s that is evaluated here",
+                       estimator->name, names[i]);
+    }
+    return mr_fail(err, MR_E_UNSUPPORTED, "no native engine for %s.%.*s yet", estimator->name,
+                   MR_STR_ARGS(predict_fn));
+}
+
 mr_status mr_sk_open(const struct mr_model_source *source, struct mr_arena *arena,
                      struct mr_sk_estimator *out, struct mr_error *err) {
     if (!mr_str_is(source->flavor, "mlflow.sklearn")) {

@@ -30,6 +30,25 @@ struct mr_sk_estimator {
 MR_MUST_CHECK mr_status mr_sk_open(const struct mr_model_source *source, struct mr_arena *arena,
                                    struct mr_sk_estimator *out, struct mr_error *err);
 
+/* MR_E_UNSUPPORTED: "no native engine for LinearSVC `what` yet". */
+MR_MUST_CHECK mr_status mr_sk_refuse(const struct mr_sk_estimator *estimator, const char *what,
+                                     struct mr_error *err);
+
+/* The methods that a native engine may answer; they are added where there are several. */
+typedef enum mr_sk_method {
+    MR_SK_PREDICT = 1,
+    MR_SK_PREDICT_PROBA = 2,
+    MR_SK_PREDICT_LOG_PROBA = 4,
+    MR_SK_DECISION_FUNCTION = 8,
+    MR_SK_SCORE_SAMPLES = 16
+} mr_sk_method;
+
+/* The method that MLmodel's predict_fn names. methods: those that the estimator has.
+ * returns  MR_OK; MR_E_UNSUPPORTED */
+MR_MUST_CHECK mr_status mr_sk_choose_method(const struct mr_sk_estimator *estimator,
+                                            struct mr_str predict_fn, unsigned methods,
+                                            mr_sk_method *out, struct mr_error *err);
+
 /* Whether the version is at least that one. */
 bool mr_sk_is_at_least(const struct mr_sk_estimator *estimator, int major, int minor);
 

@@ -99,7 +99,7 @@ static void to_anomalies(const struct mr_skt_model *model, struct mr_skt_block *
     for (size_t r = 0; r < block->n_rows; r++) {
         double depth = model->divisor == 0 ? 1 : block->sums[r] / model->divisor;
         block->sums[r] = -pow(2, -depth);
-        if (model->method != MR_SKT_SCORE_SAMPLES) block->sums[r] -= model->offset;
+        if (model->method != MR_SK_SCORE_SAMPLES) block->sums[r] -= model->offset;
     }
 }
 
@@ -172,7 +172,7 @@ static void add_log_votes(const struct mr_skt_model *model, struct mr_skt_block 
 /* Writing ------------------------------------------------------------------------------------- */
 
 static bool is_probability(const struct mr_skt_model *model) {
-    return model->method == MR_SKT_PREDICT_PROBA || model->method == MR_SKT_PREDICT_LOG_PROBA;
+    return model->method == MR_SK_PREDICT_PROBA || model->method == MR_SK_PREDICT_LOG_PROBA;
 }
 
 /* Whether classifiers of two classes have one score for a row. */
@@ -236,7 +236,7 @@ static void write_by_sign(const struct mr_skt_model *model, const struct mr_skt_
 static void write_probabilities(const struct mr_skt_model *model, const struct mr_skt_block *block,
                                 const double *scores, int64_t row, struct mr_tensor *out) {
     size_t width = model->labels[0].n;
-    bool is_log = model->method == MR_SKT_PREDICT_LOG_PROBA && model->sums != MR_SKT_LEAVES;
+    bool is_log = model->method == MR_SK_PREDICT_LOG_PROBA && model->sums != MR_SKT_LEAVES;
     int64_t n_rows = out->shape[out->n_dims - 2];
     for (size_t target = 0; target < model->n_targets; target++) {
         size_t first = (target * (size_t)n_rows + (size_t)row) * width;
@@ -269,7 +269,7 @@ static void write_inliers(const struct mr_skt_block *block, int64_t row, struct 
 
 static void answer_raw(const struct mr_skt_model *model, struct mr_skt_block *block, int64_t row,
                        struct mr_tensor *out) {
-    bool is_labels = model->type->is_classifier && model->method == MR_SKT_PREDICT;
+    bool is_labels = model->type->is_classifier && model->method == MR_SK_PREDICT;
     bool is_by_proba = is_labels && model->choice == MR_SKT_CHOICE_PROBA;
     if (is_probability(model) || is_by_proba) {
         to_probabilities(model, block);
@@ -296,7 +296,7 @@ static void answer_decision(const struct mr_skt_model *model, struct mr_skt_bloc
     if (is_probability(model)) {
         decisions_to_probabilities(model, block);
         write_probabilities(model, block, block->scratch, row, out);
-    } else if (model->method != MR_SKT_PREDICT) {
+    } else if (model->method != MR_SK_PREDICT) {
         write_values(model, block, row, out);
     } else if (model->n_outputs == 2) {
         write_by_sign(model, block, false, row, out);
@@ -332,7 +332,7 @@ void mr_skt_answer(const struct mr_skt_model *model, struct mr_skt_block *block,
     case MR_SKT_DECISION: answer_decision(model, block, row, tensor); break;
     case MR_SKT_DEPTHS:
         to_anomalies(model, block);
-        if (model->method == MR_SKT_PREDICT) {
+        if (model->method == MR_SK_PREDICT) {
             write_inliers(block, row, tensor);
         } else {
             write_values(model, block, row, tensor);
@@ -353,8 +353,8 @@ size_t mr_skt_scratch_size(const struct mr_skt_model *model, size_t stride) {
 
 mr_status mr_skt_new_answer(const struct mr_skt_model *model, int64_t n_rows,
                             struct mr_arena *arena, struct mr_output *out, struct mr_error *err) {
-    bool is_labels = model->method == MR_SKT_PREDICT && model->type->is_classifier;
-    bool is_inliers = model->method == MR_SKT_PREDICT && model->sums == MR_SKT_DEPTHS;
+    bool is_labels = model->method == MR_SK_PREDICT && model->type->is_classifier;
+    bool is_inliers = model->method == MR_SK_PREDICT && model->sums == MR_SKT_DEPTHS;
     size_t n_targets = model->n_targets > 1 ? model->n_targets : 1;
     size_t width = is_labels ? n_targets : is_inliers ? 1 : row_width(model);
     struct mr_tensor tensor = {.dtype = is_inliers ? MR_INT64 : MR_FLOAT64, .n_dims = 2};

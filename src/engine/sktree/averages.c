@@ -84,7 +84,7 @@ mr_status mr_skt_build_tree(struct mr_skt_builder *b) {
     model->features.dtype = MR_SK_FLOAT32;
     model->features.finite = mr_skt_takes_nan(&tree) ? MR_SK_FINITE_OR_NAN : MR_SK_FINITE;
     MR_TRY(start_average(b, &tree, 1, -0.0));
-    return add_average_tree(b, &tree, model->method == MR_SKT_PREDICT);
+    return add_average_tree(b, &tree, model->method == MR_SK_PREDICT);
 }
 
 mr_status mr_skt_build_forest(struct mr_skt_builder *b) {
@@ -237,7 +237,7 @@ static mr_status start_bagging(struct mr_skt_builder *b, const struct mr_skt_tre
     model->features.dtype = MR_SK_FLOAT32_LATER;
     model->features.finite = mr_skt_takes_nan(first) ? MR_SK_FINITE_OR_NAN : MR_SK_FINITE;
     if (!model->type->is_classifier) return start_average(b, first, n_trees, 0);
-    if (model->method == MR_SKT_PREDICT_LOG_PROBA) {
+    if (model->method == MR_SK_PREDICT_LOG_PROBA) {
         model->sums = MR_SKT_LEAVES;
         return mr_skt_start(b, n_trees, n_trees, false, 0);
     }

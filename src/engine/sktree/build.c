@@ -3,38 +3,7 @@
 #include "engine/sktree/sktree_int.h"
 
 mr_status mr_skt_refuse(const struct mr_skt_builder *b, const char *what) {
-    return mr_fail(b->err, MR_E_UNSUPPORTED, "no native engine for %s %s yet", b->estimator.name,
-                   what);
-}
-
-/* Method -------------------------------------------------------------------------------------- */
-
-/* MLflow's wrapper offers the first three where the estimator has them, as engine/linear/build.c
- * says; the others are answered as scikit-learn answers them. */
-static const struct {
-    const char *name;
-    mr_skt_method method;
-} methods[] = {
-    {"predict", MR_SKT_PREDICT},
-    {"predict_proba", MR_SKT_PREDICT_PROBA},
-    {"predict_log_proba", MR_SKT_PREDICT_LOG_PROBA},
-    {"decision_function", MR_SKT_DECISION_FUNCTION},
-    {"score_samples", MR_SKT_SCORE_SAMPLES},
-};
-
-static mr_status choose_method(struct mr_skt_builder *b, struct mr_str predict_fn) {
-    if (predict_fn.size == 0) predict_fn = mr_str_from("predict");
-    for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
-        if (!mr_str_is(predict_fn, methods[i].name)) continue;
-        if (!(b->model->type->methods & methods[i].method)) {
-            return mr_fail(b->err, MR_E_UNSUPPORTED, "this %s has no method %s", b->estimator.name,
-                           methods[i].name);
-        }
-        b->model->method = methods[i].method;
-        return MR_OK;
-    }
-    return mr_fail(b->err, MR_E_UNSUPPORTED, "no native engine for %s.%.*s yet", b->estimator.name,
-                   MR_STR_ARGS(predict_fn));
+    return mr_sk_refuse(&b->estimator, what, b->err);
 }
 
 /* Features and labels ------------------------------------------------------------------------- */
@@ -177,7 +146,7 @@ static mr_status build_kind(struct mr_skt_builder *b) {
 /* predict_proba of several targets is a list of arrays; only equal ones make one array. */
 static mr_status check_targets(struct mr_skt_builder *b) {
     const struct mr_skt_model *model = b->model;
-    if (model->method == MR_SKT_PREDICT) return MR_OK;
+    if (model->method == MR_SK_PREDICT) return MR_OK;
     for (size_t i = 1; i < model->n_targets; i++) {
         if (model->labels[i].n != model->labels[0].n) {
             return mr_skt_refuse(b, "with probabilities of targets that differ in their classes");
@@ -218,7 +187,8 @@ static mr_status build(struct mr_skt_builder *b, const struct mr_model_source *s
     model->divisor = 1;
     MR_TRY(mr_sk_check_attributes(&b->estimator, mr_skt_attributes, mr_skt_n_attributes, b->err));
     MR_TRY(mr_engine_check_signature(source->signature, b->err));
-    MR_TRY(choose_method(b, source->predict_fn));
+    MR_TRY(mr_sk_choose_method(&b->estimator, source->predict_fn, model->type->methods,
+                               &model->method, b->err));
     MR_TRY(mr_skt_read_features(b));
     if (model->type->is_classifier) MR_TRY(mr_skt_read_labels(b));
     MR_TRY(build_kind(b));

@@ -4,10 +4,10 @@
 #define FOREST "sklearn.ensemble._forest"
 #define HISTOGRAM "sklearn.ensemble._hist_gradient_boosting.gradient_boosting"
 
-#define PREDICT MR_SKT_PREDICT
-#define PROBA (MR_SKT_PREDICT | MR_SKT_PREDICT_PROBA)
-#define LOG_PROBA (PROBA | MR_SKT_PREDICT_LOG_PROBA)
-#define DECISION MR_SKT_DECISION_FUNCTION
+#define PREDICT MR_SK_PREDICT
+#define PROBA (MR_SK_PREDICT | MR_SK_PREDICT_PROBA)
+#define LOG_PROBA (PROBA | MR_SK_PREDICT_LOG_PROBA)
+#define DECISION MR_SK_DECISION_FUNCTION
 
 static const struct mr_skt_class classes[] = {
     {TREE, "DecisionTreeClassifier", MR_SKT_TREE, true, LOG_PROBA},
@@ -21,7 +21,7 @@ static const struct mr_skt_class classes[] = {
     {"sklearn.ensemble._bagging", "BaggingClassifier", MR_SKT_BAGGING, true, LOG_PROBA},
     {"sklearn.ensemble._bagging", "BaggingRegressor", MR_SKT_BAGGING, false, PREDICT},
     {"sklearn.ensemble._iforest", "IsolationForest", MR_SKT_ISOLATION, false,
-     PREDICT | DECISION | MR_SKT_SCORE_SAMPLES},
+     PREDICT | DECISION | MR_SK_SCORE_SAMPLES},
     {"sklearn.ensemble._weight_boosting", "AdaBoostClassifier", MR_SKT_ADABOOST, true,
      LOG_PROBA | DECISION},
     {"sklearn.ensemble._weight_boosting", "AdaBoostRegressor", MR_SKT_ADABOOST, false, PREDICT},

@@ -25,20 +25,11 @@ typedef enum mr_skt_kind {
     MR_SKT_HISTOGRAM  /* HistGradientBoosting* */
 } mr_skt_kind;
 
-/* The method that MLmodel's predict_fn names. */
-typedef enum mr_skt_method {
-    MR_SKT_PREDICT = 1,
-    MR_SKT_PREDICT_PROBA = 2,
-    MR_SKT_PREDICT_LOG_PROBA = 4,
-    MR_SKT_DECISION_FUNCTION = 8,
-    MR_SKT_SCORE_SAMPLES = 16
-} mr_skt_method;
-
 struct mr_skt_class {
     const char *module, *name;
     mr_skt_kind kind;
     bool is_classifier;
-    unsigned methods; /* those it has: mr_skt_method, added */
+    unsigned methods; /* those it has: mr_sk_method, added */
 };
 
 /* What the sums of a row are. */
@@ -92,7 +83,7 @@ struct mr_skt_model {
     struct mr_tree_model base;
     const struct mr_skt_class *type;
     const char *version; /* of scikit-learn that saved it */
-    mr_skt_method method;
+    mr_sk_method method;
     struct mr_sk_feature_spec features;
     const struct mr_skt_encoding *encodings; /* of each feature; NULL: all are plain */
     bool has_preprocessor;                   /* a ColumnTransformer, which finds columns by name */
