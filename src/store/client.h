@@ -61,6 +61,11 @@ struct mr_client_options {
 MR_MUST_CHECK mr_status mr_client_options_read(struct mr_client_options *out,
                                                struct mr_arena *arena, struct mr_error *err);
 
+/* Of these only what says how long and how often: the variables MLFLOW_HTTP_REQUEST_*,
+ * MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER and MLFLOW_ALLOW_HTTP_REDIRECTS. */
+MR_MUST_CHECK mr_status mr_client_options_tries(struct mr_client_options *out,
+                                                struct mr_error *err);
+
 /* Connections, kept for the next request, and the options. One thread at a time. */
 struct mr_client;
 

@@ -41,7 +41,7 @@ static mr_status read_number(const char *name, double max, bool is_whole, double
     return MR_OK;
 }
 
-static mr_status read_tries(struct mr_client_options *out, struct mr_error *err) {
+mr_status mr_client_options_tries(struct mr_client_options *out, struct mr_error *err) {
     double timeout = 120, retries = 7, backoff = 2, jitter = 1;
     /* The limits are MLflow's: rest_utils.py, _validate_max_retries, _validate_backoff_factor. */
     MR_TRY(read_number("MLFLOW_HTTP_REQUEST_TIMEOUT", 1e6, true, &timeout, err));
@@ -156,7 +156,7 @@ mr_status mr_client_options_read(struct mr_client_options *out, struct mr_arena 
                        "%s",
                        plugin ? "MLFLOW_TRACKING_AUTH" : "MLFLOW_TRACKING_AWS_SIGV4", out->advice);
     }
-    MR_TRY(read_tries(out, err));
+    MR_TRY(mr_client_options_tries(out, err));
     MR_TRY(read_tls(out, err));
     out->workspace = mr_environment_get("MLFLOW_WORKSPACE");
     MR_TRY(check_line("MLFLOW_WORKSPACE", out->workspace, err));

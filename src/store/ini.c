@@ -1,9 +1,9 @@
 #include "store/ini.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <stdio.h>
 #include <strings.h>
+
+#include "base/file.h"
 
 #define MAX_INI_BYTES ((size_t)1 << 20)
 
@@ -68,27 +68,6 @@ bool mr_ini_has_section(struct mr_str file, const char *section) {
 mr_status mr_ini_load(const char *path, struct mr_arena *arena, struct mr_str *out,
                       struct mr_error *err) {
     *out = (struct mr_str){"", 0};
-    FILE *file = fopen(path, "rbe");
-    if (!file && (errno == ENOENT || errno == ENOTDIR)) return MR_OK;
-    if (!file) return mr_fail(err, MR_E_IO, "cannot open %s: %s", path, strerror(errno));
-    char *data = NULL;
-    size_t size = 0, n;
-    mr_status status = MR_OK;
-    do {
-        char *longer = mr_arena_realloc(arena, data, size, size + 4096);
-        if (!longer) {
-            status = mr_arena_fail(arena, err);
-            break;
-        }
-        data = longer;
-        size += n = fread(data + size, 1, 4096, file);
-    } while (n == 4096 && size <= MAX_INI_BYTES);
-    if (status == MR_OK && ferror(file)) {
-        status = mr_fail(err, MR_E_IO, "cannot read %s: %s", path, strerror(errno));
-    } else if (status == MR_OK && size > MAX_INI_BYTES) {
-        status = mr_fail(err, MR_E_TOO_LARGE, "%s is larger than %zu bytes", path, MAX_INI_BYTES);
-    }
-    fclose(file);
-    *out = (struct mr_str){data, size};
-    return status;
+    mr_status status = mr_file_load(path, MAX_INI_BYTES, arena, out, err);
+    return status == MR_E_NOT_FOUND ? MR_OK : status;
 }
