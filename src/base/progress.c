@@ -52,6 +52,18 @@ static uint64_t per_second(uint64_t count, int64_t elapsed_ns) {
     return elapsed_ns > 0 ? (uint64_t)((double)count * 1e9 / (double)elapsed_ns) : 0;
 }
 
+/* "1,234 rows/s", "1.2 MB/s" */
+static void format_rate(char out[48], uint64_t done_bytes, uint64_t n_rows, int64_t elapsed_ns) {
+    char number[32];
+    if (n_rows == MR_PROGRESS_NO_ROWS) {
+        format_bytes(number, per_second(done_bytes, elapsed_ns));
+        snprintf(out, 48, "%s/s", number);
+    } else {
+        format_count(number, per_second(n_rows, elapsed_ns));
+        snprintf(out, 48, "%s rows/s", number);
+    }
+}
+
 /* "3:05", "2:03:05" */
 static void format_time(char out[32], double seconds) {
     unsigned long whole = seconds < 1e9 ? (unsigned long)(seconds + 0.5) : 1000000000;
@@ -66,12 +78,12 @@ static void format_time(char out[32], double seconds) {
 size_t mr_progress_format(char *out, size_t size, unsigned columns, uint64_t done_bytes,
                           uint64_t total_bytes, uint64_t n_rows, int64_t elapsed_ns) {
     enum { BAR = 24 };
-    char done[16], total[16], rate[32], left[32], text[256];
+    char done[16], total[16], rate[48], left[32], text[256];
     format_bytes(done, done_bytes);
-    format_count(rate, per_second(n_rows, elapsed_ns));
+    format_rate(rate, done_bytes, n_rows, elapsed_ns);
     int n;
     if (total_bytes == 0) {
-        n = snprintf(text, sizeof(text), "%s  %s rows/s", done, rate);
+        n = snprintf(text, sizeof(text), "%s  %s", done, rate);
     } else {
         if (done_bytes > total_bytes) done_bytes = total_bytes;
         double share = (double)done_bytes / (double)total_bytes;
@@ -82,7 +94,7 @@ size_t mr_progress_format(char *out, size_t size, unsigned columns, uint64_t don
         format_bytes(total, total_bytes);
         snprintf(left, sizeof(left), "-:--");
         if (done_bytes) format_time(left, (double)elapsed_ns * 1e-9 / share * (1 - share));
-        n = snprintf(text, sizeof(text), "[%s] %3d%%  %s of %s  %s rows/s  ETA %s", bar,
+        n = snprintf(text, sizeof(text), "[%s] %3d%%  %s of %s  %s  ETA %s", bar,
                      (int)(share * 100), done, total, rate, left);
     }
     size_t length = n > 0 ? (size_t)n : 0;

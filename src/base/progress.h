@@ -17,6 +17,9 @@ struct mr_progress {
 /* Start the clock. fd: where to draw, if it is a terminal; else every call below does nothing. */
 void mr_progress_init(struct mr_progress *progress, int fd);
 
+/* For what has no rows: bytes per second are shown instead. */
+#define MR_PROGRESS_NO_ROWS UINT64_MAX
+
 /* Draw how far it is. total_bytes: 0 when nobody knows. */
 void mr_progress_draw(struct mr_progress *progress, uint64_t done_bytes, uint64_t total_bytes,
                       uint64_t n_rows);

@@ -1,0 +1,207 @@
+#include "store/cache.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sha2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <yyjson.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/number.h"
+#include "store/cache_int.h"
+#include "store/environment_int.h"
+
+#define MARKER "entry.json"
+
+/* "512M", as mr_cli_parse_bytes reads it. */
+static bool parse_bytes(const char *text, uint64_t *out) {
+    size_t n = strspn(text, "0123456789");
+    int64_t number = 0;
+    bool is_big = false;
+    if (!mr_int_parse((struct mr_str){text, n}, &number, &is_big) || is_big || number < 1) {
+        return false;
+    }
+    static const char units[] = "KMGT";
+    const char *unit = text[n] ? strchr(units, text[n] & ~0x20) : NULL;
+    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    const char *rest = text + n + (unit != NULL);
+    if (*rest == 'B' || *rest == 'b') rest++;
+    if (*rest || (uint64_t)number > UINT64_MAX >> 1 >> shift) return false;
+    *out = (uint64_t)number << shift;
+    return true;
+}
+
+static mr_status default_folder(struct mr_arena *arena, const char **out, struct mr_error *err) {
+    const char *home = mr_environment_get("MLRACE_HOME"),
+               *cache = mr_environment_get("XDG_CACHE_HOME");
+    if (!home && cache) home = mr_cache_path(arena, cache, "mlrace");
+    if (!home) MR_TRY(mr_environment_home(".cache/mlrace", arena, &home, err));
+    *out = mr_cache_path(arena, home, "models");
+    return *out ? MR_OK : mr_arena_fail(arena, err);
+}
+
+mr_status mr_cache_init(struct mr_cache *cache, const char *folder, uint64_t max_bytes,
+                        struct mr_arena *arena, struct mr_error *err) {
+    *cache = (struct mr_cache){.folder = folder, .max_bytes = max_bytes};
+    if (!folder) MR_TRY(default_folder(arena, &cache->folder, err));
+    if (max_bytes) return MR_OK;
+    const char *size = mr_environment_get("MLRACE_CACHE_SIZE");
+    cache->max_bytes = MR_CACHE_DEFAULT_BYTES;
+    if (!size || parse_bytes(size, &cache->max_bytes)) return MR_OK;
+    return mr_fail(err, MR_E_INVALID_PARAMETER,
+                   "MLRACE_CACHE_SIZE: expected bytes such as 1048576, 512M or 20G, received '%s'",
+                   size);
+}
+
+void mr_cache_key(struct mr_str identity, char out[MR_CACHE_KEY_CHARS + 1]) {
+    char text[SHA256_DIGEST_STRING_LENGTH];
+    SHA256Data((const uint8_t *)identity.data, identity.size, text);
+    memcpy(out, text, MR_CACHE_KEY_CHARS);
+    out[MR_CACHE_KEY_CHARS] = '\0';
+}
+
+static bool is_key(const char *text, size_t size) {
+    return size == MR_CACHE_KEY_CHARS && strspn(text, "0123456789abcdef") >= size;
+}
+
+/* --- an entry --------------------------------------------------------------------------------- */
+
+static mr_status fail_io(const struct mr_cache *cache, struct mr_error *err) {
+    return mr_fail(err, MR_E_IO, "the cache %s: %s; MLRACE_HOME can name another folder for models",
+                   cache->folder, strerror(errno));
+}
+
+static bool is_complete(const struct mr_cache_entry *entry) {
+    char marker[PATH_MAX];
+    int n = snprintf(marker, sizeof(marker), "%s/" MARKER, entry->folder);
+    return n < PATH_MAX && access(marker, F_OK) == 0;
+}
+
+/* The time of the last use is that of the marker. */
+static void note_use(const struct mr_cache_entry *entry) {
+    char marker[PATH_MAX];
+    int n = snprintf(marker, sizeof(marker), "%s/" MARKER, entry->folder);
+    if (n < PATH_MAX) utimensat(AT_FDCWD, marker, NULL, 0); /* or it is of an earlier use */
+}
+
+/* Take the lock that the entry's state asks for; -1 with EWOULDBLOCK: to be waited for. */
+static int lock_entry(const char *path, struct mr_cache_entry *entry) {
+    int kind = is_complete(entry) ? LOCK_SH : LOCK_EX;
+    int fd = mr_cache_try_lock(path, kind);
+    if (fd < 0) return -1;
+    entry->is_complete = is_complete(entry);
+    if (entry->is_complete == (kind == LOCK_SH)) return fd;
+    close(fd); /* it was filled, or removed, just now */
+    errno = EWOULDBLOCK;
+    return -1;
+}
+
+mr_status mr_cache_take(const struct mr_cache *cache, const char *key, struct mr_arena *arena,
+                        struct mr_cache_entry *out, struct mr_error *err) {
+    struct mr_cache_entry entry = {.lock = -1};
+    snprintf(entry.key, sizeof(entry.key), "%s", key);
+    entry.folder = mr_cache_path(arena, cache->folder, entry.key);
+    char lock[PATH_MAX];
+    if (entry.folder) entry.files = mr_cache_path(arena, entry.folder, "files");
+    if (!entry.files) return mr_arena_fail(arena, err);
+    if (!mr_cache_make_folders(cache->folder)) return fail_io(cache, err);
+    snprintf(lock, sizeof(lock), "%s.lock", entry.folder);
+    for (int n_waits = 0; (entry.lock = lock_entry(lock, &entry)) < 0; n_waits++) {
+        if (errno != EWOULDBLOCK) return fail_io(cache, err);
+        if (cache->is_cancelled && cache->is_cancelled(cache->ctx)) {
+            return mr_fail(err, MR_E_UNAVAILABLE, "interrupted");
+        }
+        if (n_waits == 5) mr_log_info("another process downloads this model: waiting for it");
+        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    }
+    if (entry.is_complete) note_use(&entry);
+    *out = entry;
+    return MR_OK;
+}
+
+void mr_cache_release(struct mr_cache_entry *entry) {
+    if (entry->lock >= 0) close(entry->lock);
+    entry->lock = -1;
+}
+
+static mr_status write_marker(const char *path, const struct mr_cache_about *about,
+                              struct mr_error *err) {
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *root = doc ? yyjson_mut_obj(doc) : NULL;
+    if (root) yyjson_mut_doc_set_root(doc, root);
+    bool is_good = root && yyjson_mut_obj_add_str(doc, root, "uri", about->uri) &&
+                   yyjson_mut_obj_add_str(doc, root, "source", about->source) &&
+                   yyjson_mut_obj_add_uint(doc, root, "bytes", about->bytes) &&
+                   yyjson_mut_obj_add_uint(doc, root, "files", about->n_files);
+    size_t size = 0;
+    char *text = is_good ? yyjson_mut_write(doc, YYJSON_WRITE_PRETTY, &size) : NULL;
+    mr_status status = MR_OK;
+    if (!text) {
+        status = mr_fail(err, MR_E_NO_MEMORY, "out of memory");
+    } else if (!mr_cache_write_file(path, (struct mr_str){text, size})) {
+        status = mr_fail(err, MR_E_IO, "%s: %s", path, strerror(errno));
+    }
+    free(text);
+    yyjson_mut_doc_free(doc);
+    return status;
+}
+
+mr_status mr_cache_commit(struct mr_cache_entry *entry, const struct mr_cache_about *about,
+                          struct mr_error *err) {
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof(path), "%s/partial", entry->folder) >= PATH_MAX - 16) {
+        return mr_fail(err, MR_E_IO, "%s: %s", entry->folder, strerror(ENAMETOOLONG));
+    }
+    mr_cache_remove_tree(path);
+    /* After a power cut there must be no entry whose files are not there. */
+    int fd = open(entry->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool is_synced = fd >= 0 && syncfs(fd) == 0;
+    int fault = errno;
+    if (fd >= 0) close(fd);
+    if (!is_synced) return mr_fail(err, MR_E_IO, "%s: %s", entry->folder, strerror(fault));
+    snprintf(path, sizeof(path), "%s/" MARKER, entry->folder);
+    MR_TRY(write_marker(path, about, err));
+    entry->is_complete = true;
+    /* Others may come in between, to use it or even to remove it. */
+    if (flock(entry->lock, LOCK_SH) != 0 || !is_complete(entry)) {
+        return mr_fail(err, MR_E_IO, "%s was removed while it was locked", entry->folder);
+    }
+    return MR_OK;
+}
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+static void ref_path(const struct mr_cache *cache, struct mr_str name, char out[PATH_MAX]) {
+    char key[MR_CACHE_KEY_CHARS + 1];
+    mr_cache_key(name, key);
+    if (snprintf(out, PATH_MAX, "%s/refs/%s", cache->folder, key) >= PATH_MAX) out[0] = '\0';
+}
+
+bool mr_cache_recall(const struct mr_cache *cache, struct mr_str name,
+                     char key[MR_CACHE_KEY_CHARS + 1]) {
+    char path[PATH_MAX], text[MR_CACHE_KEY_CHARS + 1] = "", marker[PATH_MAX];
+    ref_path(cache, name, path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    ssize_t n = read(fd, text, MR_CACHE_KEY_CHARS);
+    close(fd);
+    if (n < 0 || !is_key(text, (size_t)n)) return false;
+    memcpy(key, text, sizeof(text));
+    int size = snprintf(marker, sizeof(marker), "%s/%s/" MARKER, cache->folder, key);
+    return size < PATH_MAX && access(marker, F_OK) == 0;
+}
+
+void mr_cache_remember(const struct mr_cache *cache, struct mr_str name, const char *key) {
+    char path[PATH_MAX], folder[PATH_MAX];
+    ref_path(cache, name, path);
+    int n = snprintf(folder, sizeof(folder), "%s/refs", cache->folder);
+    if (n < PATH_MAX && mr_cache_make_folders(folder)) {
+        bool is_written = mr_cache_write_file(path, mr_str_from(key));
+        (void)is_written; /* the next start asks the store again */
+    }
+}
