@@ -1,5 +1,6 @@
 #include "api/endpoints.h"
 
+#include "api/deadline.h"
 #include "api/health.h"
 #include "api/invocation.h"
 #include "api/metrics_page.h"
@@ -43,6 +44,7 @@ static mr_status answer_now(const struct mr_endpoints *endpoints, struct mr_http
     uint64_t start_ns = is_measured ? mr_cost_now_ns() : 0;
     MR_TRY(mr_engine_predict(question->engine, &question->input, request->arena, &output, err));
     mr_trace_lap(request, MR_STAGE_PREDICT);
+    MR_TRY(mr_deadline_check(request, MR_STAGE_PREDICT, err));
     output.is_bare = question->is_bare;
     mr_respond_output(&output, &endpoints->encode, request->arena, response);
     mr_respond_end(endpoints, request, response);
@@ -56,6 +58,7 @@ static mr_status answer(const struct mr_endpoints *endpoints, struct mr_http_req
     const struct mr_version *asked = mr_trace_of(request)->version;
     mr_format format;
     struct mr_question question;
+    MR_TRY(mr_deadline_begin(request, endpoints->timeout_ms, err));
     MR_TRY(mr_format_find(mr_http_header(request, "Content-Type"), &format, err));
     if (mr_offload_wants_body(asked, format, request->body_size)) {
         return mr_offload_body(endpoints, request, format, err);
@@ -63,6 +66,7 @@ static mr_status answer(const struct mr_endpoints *endpoints, struct mr_http_req
     MR_TRY(mr_score_decode(asked->model, format, request->body, request->body_size,
                            request->body_capacity, request->arena, &question, err));
     mr_trace_lap(request, MR_STAGE_DECODE);
+    MR_TRY(mr_deadline_check(request, MR_STAGE_DECODE, err));
     mr_trace_rows(request, &question.input);
     if (!mr_engine_is_native(question.engine)) {
         return mr_invocation_start(endpoints, request, &question, err);

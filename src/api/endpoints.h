@@ -26,6 +26,7 @@ struct mr_endpoints {
     struct mr_compute *compute; /* what is too much for an I/O thread; outlives the server */
     struct mr_observer observer;
     mr_error_detail error_detail;
+    unsigned timeout_ms;     /* for an answer; 0: none */
     bool has_server_timing;  /* responses say where their time went */
     atomic_bool is_stopping; /* the server was told to end: not ready any more */
 

@@ -121,6 +121,9 @@ static void answer(void *job, struct mr_http_request *request, struct mr_http_re
     struct mr_call *call = &invocation->call;
     mr_trace_lap_at(request, MR_STAGE_QUEUE, call->started_ns);
     mr_trace_lap(request, MR_STAGE_PREDICT);
+    if (call->status == MR_E_DEADLINE) {
+        mr_trace_of(request)->late_stage = call->started_ns ? MR_STAGE_PREDICT : MR_STAGE_QUEUE;
+    }
     if (invocation->is_stream) {
         *response = (struct mr_http_response){
             .status = 200, .content_type = "text/event-stream; charset=utf-8", .is_stream = true};
@@ -167,8 +170,6 @@ mr_status mr_invocation_start(const struct mr_endpoints *endpoints, struct mr_ht
                               const struct mr_question *question, struct mr_error *err) {
     static const struct mr_http_pending_ops ops = {
         .answer = answer, .cancel = cancel, .drained = go_on};
-    uint64_t deadline_ns;
-    MR_TRY(mr_deadline_read(request, &deadline_ns, err));
     struct invocation *invocation = mr_arena_zalloc(request->arena, sizeof(*invocation));
     if (!invocation) return mr_arena_fail(request->arena, err);
     invocation->endpoints = endpoints;
@@ -178,7 +179,7 @@ mr_status mr_invocation_start(const struct mr_endpoints *endpoints, struct mr_ht
     invocation->call = (struct mr_call){
         .input = &invocation->question.input,
         .arena = request->arena,
-        .deadline_ns = deadline_ns,
+        .deadline_ns = mr_deadline_of_client(request),
         .wants_stream = question->wants_stream || accepts_stream(mr_http_header(request, "Accept")),
         .chunk = take_chunk,
         .done = take_answer,

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include "api/deadline.h"
 #include "api/invocation.h"
 #include "api/respond.h"
 #include "api/trace.h"
@@ -159,17 +160,28 @@ static mr_status predict_whole(struct offload *offload) {
                              &offload->output, &offload->err);
 }
 
+static bool respond_error(struct offload *offload) {
+    mr_respond_error(&offload->err, offload->request->arena, &offload->response);
+    return finish(offload);
+}
+
+static bool respond_late(struct offload *offload, mr_stage stage) {
+    mr_trace_lap(offload->request, stage);
+    mr_deadline_miss(offload->request, stage, &offload->err);
+    return respond_error(offload);
+}
+
 static bool respond(struct offload *offload) {
     const struct mr_endpoints *endpoints = offload->endpoints;
     struct mr_arena *arena = offload->request->arena;
     uint64_t start_ns = mr_cost_now_ns();
     bool is_whole = !offload->has_output || offload->has_failed;
     offload->status = is_whole ? predict_whole(offload) : MR_OK;
-    if (offload->status != MR_OK) {
-        mr_respond_error(&offload->err, arena, &offload->response);
-        return finish(offload);
-    }
     mr_trace_lap(offload->request, MR_STAGE_PREDICT);
+    if (offload->status == MR_OK) {
+        offload->status = mr_deadline_check(offload->request, MR_STAGE_PREDICT, &offload->err);
+    }
+    if (offload->status != MR_OK) return respond_error(offload);
     offload->output.is_bare = offload->question.is_bare;
     mr_respond_output(&offload->output, &endpoints->encode, arena, &offload->response);
     uint64_t ns = mr_cost_now_ns() - start_ns + atomic_load(&offload->ns);
@@ -177,9 +189,11 @@ static bool respond(struct offload *offload) {
     return finish(offload);
 }
 
-static bool end_slices(struct mr_compute_job *job, bool is_cancelled) {
+static bool end_slices(struct mr_compute_job *job, mr_compute_end end) {
     struct offload *offload = offload_of(job);
-    return is_cancelled ? finish(offload) : respond(offload);
+    if (end == MR_COMPUTE_CANCELLED) return finish(offload);
+    if (end == MR_COMPUTE_RAN) return respond(offload);
+    return respond_late(offload, offload->has_begun ? MR_STAGE_PREDICT : MR_STAGE_QUEUE);
 }
 
 static void run_nothing(struct mr_compute_job *job, size_t piece) {
@@ -214,16 +228,17 @@ static void run_decode(struct mr_compute_job *job, size_t piece) {
                                       request->body_size, request->body_capacity, request->arena,
                                       &offload->question, &offload->err);
     mr_trace_lap(request, MR_STAGE_DECODE);
+    if (offload->status == MR_OK) {
+        offload->status = mr_deadline_check(request, MR_STAGE_DECODE, &offload->err);
+    }
     if (offload->status == MR_OK) mr_trace_rows(request, &offload->question.input);
 }
 
-static bool end_decode(struct mr_compute_job *job, bool is_cancelled) {
+static bool end_decode(struct mr_compute_job *job, mr_compute_end end) {
     struct offload *offload = offload_of(job);
-    if (is_cancelled) return finish(offload);
-    if (offload->status != MR_OK) {
-        mr_respond_error(&offload->err, offload->request->arena, &offload->response);
-        return finish(offload);
-    }
+    if (end == MR_COMPUTE_CANCELLED) return finish(offload);
+    if (end == MR_COMPUTE_LATE) return respond_late(offload, MR_STAGE_QUEUE);
+    if (offload->status != MR_OK) return respond_error(offload);
     offload->is_for_python = !mr_engine_is_native(offload->question.engine);
     if (offload->is_for_python) return finish(offload);
     prepare_slices(offload);
@@ -260,6 +275,7 @@ static struct offload *suspend(const struct mr_endpoints *endpoints,
     offload->endpoints = endpoints;
     offload->version = mr_trace_of(request)->version;
     offload->request = request;
+    offload->job.deadline_ns = mr_deadline_of(request);
     offload->pending = mr_http_suspend(request, &ops, offload);
     if (!offload->pending) return NULL;
     pthread_mutex_init(&offload->lock, NULL);

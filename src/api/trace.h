@@ -15,6 +15,9 @@ struct mr_trace {
     bool is_shown;                  /* in a Server-Timing header */
     const struct mr_served *served; /* the model that is asked, */
     struct mr_version *version;     /* and the version of it, which the request has */
+    uint64_t deadline_ns;           /* of mr_clock_ns(), see deadline.h; 0: none; so is the next */
+    uint64_t client_deadline_ns;    /* the client's own */
+    mr_stage late_stage;            /* where that passed; MR_STAGE_READ: it was in time */
 };
 
 static inline struct mr_trace *mr_trace_of(const struct mr_http_request *request) {

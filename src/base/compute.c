@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 struct job_list {
     struct mr_compute_job *first, *last;
 };
@@ -16,6 +18,7 @@ struct mr_compute {
     struct job_list queue;       /* jobs with pieces to take: the first one's turn is next */
     struct job_list waiting;     /* large jobs that have not begun */
     unsigned max_large, n_large; /* large jobs that have begun */
+    uint64_t next_ns;            /* no deadline of what waits is before */
     unsigned n_asleep;
     bool is_ending;
     unsigned n_threads;
@@ -50,7 +53,14 @@ static void unlink_job(struct job_list *list, struct mr_compute_job *job) {
 
 /* Under the lock ------------------------------------------------------------------------------ */
 
+static void note_deadline(struct mr_compute *compute, const struct mr_compute_job *job) {
+    if (job->deadline_ns && job->deadline_ns < compute->next_ns) {
+        compute->next_ns = job->deadline_ns;
+    }
+}
+
 static void queue_job(struct mr_compute *compute, struct mr_compute_job *job) {
+    note_deadline(compute, job);
     job->is_queued = true;
     job->n_taken = 0;
     append(&compute->queue, job);
@@ -83,20 +93,56 @@ static bool take_piece(struct mr_compute *compute, struct mr_compute_job **out, 
     return true;
 }
 
-/* All pieces have ended. The lock is free while `done` runs. */
+static mr_compute_end end_of(const struct mr_compute_job *job) {
+    if (job->is_cancelled) return MR_COMPUTE_CANCELLED;
+    return job->is_late ? MR_COMPUTE_LATE : MR_COMPUTE_RAN;
+}
+
+/* No piece runs any more. The lock is free while `done` runs. */
 static void end_pieces(struct mr_compute *compute, struct mr_compute_job *job) {
-    bool is_large = job->is_large, goes_on, is_cancelled;
+    bool is_large = job->is_large && !job->is_waiting, goes_on;
+    mr_compute_end end;
     do {
-        is_cancelled = job->is_cancelled;
+        end = end_of(job);
         pthread_mutex_unlock(&compute->lock);
-        goes_on = job->done(job, is_cancelled);
+        goes_on = job->done(job, end);
         pthread_mutex_lock(&compute->lock);
-        assert(!goes_on || !is_cancelled);
+        assert(!goes_on || end == MR_COMPUTE_RAN);
     } while (goes_on && job->is_cancelled);
     if (goes_on) {
         queue_job(compute, job);
     } else if (is_large) {
         leave_large(compute);
+    }
+}
+
+/* Takes those that are late out of a list; those of which nothing runs go to another one. */
+static void take_late(struct mr_compute *compute, struct job_list *list, uint64_t now_ns,
+                      struct job_list *out) {
+    for (struct mr_compute_job *job = list->first, *next; job; job = next) {
+        next = job->next;
+        if (!job->deadline_ns || job->deadline_ns > now_ns) {
+            note_deadline(compute, job);
+            continue;
+        }
+        unlink_job(list, job);
+        job->is_queued = false;
+        job->is_late = true;
+        if (job->n_running == 0) append(out, job); /* else the last piece ends it */
+    }
+}
+
+static void drop_late(struct mr_compute *compute) {
+    struct job_list late = {0};
+    if (compute->next_ns == UINT64_MAX) return;
+    uint64_t now_ns = mr_clock_ns();
+    if (now_ns < compute->next_ns) return;
+    compute->next_ns = UINT64_MAX;
+    take_late(compute, &compute->queue, now_ns, &late);
+    take_late(compute, &compute->waiting, now_ns, &late);
+    for (struct mr_compute_job *job = late.first, *next; job; job = next) {
+        next = job->next;
+        end_pieces(compute, job);
     }
 }
 
@@ -108,6 +154,7 @@ static void *work(void *arg) {
     size_t piece;
     pthread_mutex_lock(&compute->lock);
     for (;;) {
+        drop_late(compute);
         if (take_piece(compute, &job, &piece)) {
             pthread_mutex_unlock(&compute->lock);
             job->run(job, piece);
@@ -147,6 +194,7 @@ mr_status mr_compute_new(unsigned n_processors, struct mr_compute **out, struct 
     struct mr_compute *compute = calloc(1, sizeof(*compute) + n_threads * sizeof(pthread_t));
     if (!compute) return mr_fail(err, MR_E_NO_MEMORY, "out of memory for %u threads", n_threads);
     compute->max_large = n_processors;
+    compute->next_ns = UINT64_MAX;
     pthread_mutex_init(&compute->lock, NULL);
     pthread_cond_init(&compute->has_work, NULL);
     int code = start_threads(compute, n_threads);
@@ -176,6 +224,7 @@ void mr_compute_submit(struct mr_compute *compute, struct mr_compute_job *job) {
     pthread_mutex_lock(&compute->lock);
     if (job->is_large && compute->n_large == compute->max_large) {
         job->is_queued = job->is_waiting = true;
+        note_deadline(compute, job);
         append(&compute->waiting, job);
     } else {
         compute->n_large += job->is_large;

@@ -6,29 +6,39 @@
  * thread waits for others. Jobs that hold much memory once they have begun are `large`: only as
  * many of them as there are processors are under way, the others wait in the order in which they
  * came. There is one thread more than processors: pieces that take long on each of them, such as
- * decoding a large body, leave one for the others. */
+ * decoding a large body, leave one for the others. A job may have a deadline: once it is past no
+ * piece of it begins, which is seen whenever a thread looks for work. */
 #ifndef MR_BASE_COMPUTE_H
 #define MR_BASE_COMPUTE_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 
 struct mr_compute;
 
-/* In memory of the caller's, zeroed but for the first four; the pool's from mr_compute_submit on,
+/* How a job, or a stage of it, has ended. */
+typedef enum mr_compute_end {
+    MR_COMPUTE_RAN,       /* all pieces did */
+    MR_COMPUTE_CANCELLED, /* some, or none */
+    MR_COMPUTE_LATE       /* some, or none, since its deadline passed */
+} mr_compute_end;
+
+/* In memory of the caller's, zeroed but for the first five; the pool's from mr_compute_submit on,
  * until `done` returns false or mr_compute_cancel true. */
 struct mr_compute_job {
     /* Work on a piece, 0 .. n_pieces. On any thread, for several pieces at once. */
     void (*run)(struct mr_compute_job *job, size_t piece);
-    /* All pieces have ended, or none runs any more of a job that is cancelled. On the thread of the
-     * last one.
-     * returns  true: go on with run and n_pieces as they are now; not of a cancelled job, for which
-     *          `done` is called again if it was cancelled meanwhile;
+    /* All pieces have ended, or none runs any more of a job that is cancelled or late. On the
+     * thread of the last one, or on any.
+     * returns  true: go on with run and n_pieces as they are now, only of a job that ran; `done` is
+     *          called again if it was cancelled meanwhile;
      *          false: the pool does not touch the job again, which may be freed by then */
-    bool (*done)(struct mr_compute_job *job, bool is_cancelled);
-    size_t n_pieces; /* at least 1 */
+    bool (*done)(struct mr_compute_job *job, mr_compute_end end);
+    size_t n_pieces;      /* at least 1 */
+    uint64_t deadline_ns; /* of mr_clock_ns(); 0: none */
     bool is_large;
 
     /* Private, under the pool's lock. */
@@ -36,6 +46,7 @@ struct mr_compute_job {
     bool is_queued;    /* it has pieces that wait for a thread */
     bool is_waiting;   /* of those: as large, for its turn to begin */
     bool is_cancelled; /* pieces that wait were dropped */
+    bool is_late;      /* the same */
     size_t n_taken;    /* pieces that were begun */
     size_t n_running;
 };

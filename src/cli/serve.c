@@ -212,6 +212,7 @@ static mr_status load_and_serve(struct mr_serve_config *config, int signals, str
         .endpoints = {.encode = {.is_nan_literal = config->engine.is_nan_literal},
                       .is_reloadable = config->is_reloadable,
                       .error_detail = config->error_detail,
+                      .timeout_ms = (unsigned)config->timeout_s * 1000,
                       .has_server_timing = config->has_server_timing},
         .signals = signals,
         .start_ns = mr_clock_ns()};

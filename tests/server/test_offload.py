@@ -175,6 +175,90 @@ def test_clients_that_leave(serve, models, rows):
             assert entries(server.invoke(as_csv(rows), "text/csv", connection=link)) == expected
 
 
+def test_a_time_limit_that_decoding_exceeds(serve, models, rows):
+    with serve(models["labels"]) as server:
+        headers = {"Content-Type": "text/csv", "X-Request-Timeout": "0.001"}
+        answer = server.request("POST", "/invocations", as_csv(rows), headers)
+        assert answer.status == 504 and answer.json()["error_code"] == "DEADLINE_EXCEEDED"
+        assert re.fullmatch(
+            r"no answer within 0.001 s: (the server was still decoding the request, which had "
+            r"waited \d.\d{3} s in the queue|the request waited in the queue, no thread was free)",
+            answer.json()["message"],
+        )
+        assert server.invoke(as_csv(rows[:2]), "text/csv").status == 200
+        for value in ("0", "-1", "soon", "1e3"):
+            headers["X-Request-Timeout"] = value
+            answer = server.request("POST", "/invocations", as_csv(rows[:2]), headers)
+            assert answer.status == 400 and "X-Request-Timeout" in answer.json()["message"]
+
+
+def test_what_is_too_late_in_the_queue_does_not_begin(serve, models, rows):
+    """Of many large requests at once those with little time are answered long before the last."""
+    large = as_csv(rows)
+    hurried = "Content-Type: text/csv\r\nX-Request-Timeout: 0.1\r\n"
+    with serve(models["xgboost"], "-w", "1") as server:
+        server.invoke(large, "text/csv")  # the cost of a row is known
+        begun = time.monotonic()
+        links = [Link(server.port, timeout=60) for _ in range(18)]
+        patient, late = links[:12], links[12:]
+        for link in patient:
+            link.send(post("/invocations", large, "Content-Type: text/csv\r\n"))
+        for link in late:
+            link.send(post("/invocations", large, hurried))
+        answers = [link.response() for link in late]
+        late_s = time.monotonic() - begun
+        assert {link.response()[0] for link in patient} == {200}
+        patient_s = time.monotonic() - begun
+        messages = {body.decode() for status, _, body in answers if status == 504}
+        assert len(messages) >= 1 and all("within 0.1 s" in message for message in messages)
+        assert any("no thread was free" in message for message in messages), messages
+        assert late_s < patient_s / 2 + 0.5, (late_s, patient_s)
+        for link in links:
+            link.socket.close()
+
+
+@pytest.fixture(scope="module")
+def heavy_model(tmp_path_factory, rows):
+    """Thousands of trees: a small body takes tens of milliseconds."""
+    import mlflow.xgboost
+    import xgboost
+
+    noise = np.random.default_rng(3).normal(size=400)
+    model = xgboost.XGBRegressor(
+        n_estimators=3000, max_depth=6, learning_rate=0.01, tree_method="exact", n_jobs=1
+    ).fit(rows[:400], noise)
+    folder = tmp_path_factory.mktemp("heavy") / "model"
+    mlflow.xgboost.save_model(model, folder, pip_requirements=["xgboost"])
+    return folder
+
+
+def test_a_time_limit_that_the_model_exceeds(serve, heavy_model):
+    """Slices that have not begun do not begin; --timeout is a limit, too."""
+    values = np.random.default_rng(4).integers(-2, 3, size=(7000, 5)).tolist()
+    body = json.dumps({"inputs": values}, separators=(",", ":"))
+    kind = "Content-Type: application/json\r\n"
+    with serve(heavy_model, "-w", "1", "-t", "1") as server:
+        assert server.invoke(body).status == 200
+        begun = time.monotonic()
+        assert server.invoke(body).status == 200
+        usual_s = time.monotonic() - begun
+        messages = []
+        for share in np.linspace(0.1, 0.9, 30):  # it is decoded, waits, and is worked on
+            hurried = {"Content-Type": "application/json", "X-Request-Timeout": f"{share * usual_s:.6f}"}
+            answer = server.request("POST", "/invocations", body, hurried)
+            assert answer.status in (200, 504), answer.body
+            messages.append(answer.body.decode())
+        assert any("the model was still working on the request" in text for text in messages)
+        many = post("/invocations", body, kind)
+        links = [Link(server.port, timeout=60).send(many) for _ in range(200)]
+        answers = [link.response() for link in links]
+        assert {status for status, _, _ in answers} in ({200, 504}, {504})
+        assert any(b"no answer within 1 s" in body for _, _, body in answers)
+        for link in links:
+            link.socket.close()
+        assert server.invoke(body).status == 200
+
+
 def test_stop_finishes_them(serve, models, rows):
     large = post("/invocations", as_csv(rows), "Content-Type: text/csv\r\n")
     with serve(models["xgboost"]) as server:

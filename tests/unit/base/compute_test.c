@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/compute.h"
 
 /* What happened, in order; and gates that hold threads up until a test opens them. */
@@ -28,11 +29,12 @@ struct job {
     struct mr_compute_job base;
     char name;         /* '\0': is not in the history */
     struct gate *gate; /* each piece passes it; NULL: none */
+    bool is_slow;      /* each piece takes until its deadline */
     size_t n_more;     /* stages after the first, of one piece more each */
     struct mr_compute *compute;
     struct job *cancels; /* when it is done */
     struct job *submits; /* from each piece; NULL: none */
-    atomic_size_t n_run, n_done, n_cancelled;
+    atomic_size_t n_run, n_done, n_cancelled, n_late;
     atomic_int *pieces; /* how often each one ran; NULL: not counted */
 };
 
@@ -76,17 +78,19 @@ static void wait_for_events(size_t n) {
 static void run(struct mr_compute_job *base, size_t piece) {
     struct job *job = (struct job *)base;
     if (job->gate) pass(job->gate);
+    while (job->is_slow && mr_clock_ns() < base->deadline_ns) continue;
     if (job->name) note(job->name);
     if (job->submits) mr_compute_submit(job->compute, &job->submits[piece].base);
     if (job->pieces) atomic_fetch_add(&job->pieces[piece], 1);
     atomic_fetch_add(&job->n_run, 1);
 }
 
-static bool done(struct mr_compute_job *base, bool is_cancelled) {
+static bool done(struct mr_compute_job *base, mr_compute_end end) {
     struct job *job = (struct job *)base;
     if (job->cancels) assert_false(mr_compute_cancel(job->compute, &job->cancels->base));
-    if (is_cancelled) atomic_fetch_add(&job->n_cancelled, 1);
-    if (!is_cancelled && job->n_more) {
+    if (end == MR_COMPUTE_CANCELLED) atomic_fetch_add(&job->n_cancelled, 1);
+    if (end == MR_COMPUTE_LATE) atomic_fetch_add(&job->n_late, 1);
+    if (end == MR_COMPUTE_RAN && job->n_more) {
         job->n_more--;
         job->base.n_pieces++;
         return true;
@@ -264,6 +268,47 @@ static void cancelled_while_it_is_done(void **state) {
     assert_int_equal(a.n_cancelled, 1);
 }
 
+/* Whatever waits, however; once a thread looks for work. */
+static void late_ones_do_not_begin(void **state) {
+    (void)state;
+    struct gate gate = {0}, first_gate = {0};
+    struct job blocker, first, a = new_job('a', 3), b = new_job('b', 1), c = new_job('c', 2),
+                               large = new_job('l', 1), larger = new_job('m', 1);
+    struct mr_compute *compute = new_single(&blocker, &gate, &first, &first_gate);
+    a.base.deadline_ns = c.base.deadline_ns = 1;
+    b.base.deadline_ns = UINT64_MAX - 1;
+    large.base.is_large = larger.base.is_large = true;
+    larger.base.deadline_ns = 1; /* it waits for the other one */
+    mr_compute_submit(compute, &a.base);
+    mr_compute_submit(compute, &large.base);
+    mr_compute_submit(compute, &larger.base);
+    mr_compute_submit(compute, &b.base);
+    mr_compute_submit(compute, &c.base);
+    open_gate(&first_gate);
+    wait_for_events(7);
+    assert_string_equal(history.events, "...l.b.");
+    open_gate(&gate);
+    mr_compute_free(compute);
+    assert_int_equal(a.n_late + c.n_late + larger.n_late, 3);
+    assert_int_equal(a.n_run + c.n_run + larger.n_run + b.n_late + large.n_late, 0);
+}
+
+/* Its deadline passes after it has begun: the pieces that run are the last. */
+static void what_becomes_late_ends_early(void **state) {
+    (void)state;
+    struct job a = new_job('\0', 50), b = new_job('b', 1);
+    struct mr_compute *compute = new_pool(1);
+    a.base.is_large = b.base.is_large = true;
+    a.is_slow = true;
+    a.base.deadline_ns = mr_clock_ns() + 5000000;
+    mr_compute_submit(compute, &a.base);
+    mr_compute_submit(compute, &b.base);
+    mr_compute_free(compute);
+    assert_string_equal(history.events, "b.");
+    assert_int_equal(a.n_late, 1);
+    assert_true(a.n_run <= 2);
+}
+
 /* Threads that submit, and cancel some of it, while the pool works. */
 struct client {
     struct mr_compute *compute;
@@ -280,6 +325,7 @@ static void *submit_and_cancel(void *arg) {
         *job = new_job('\0', 1 + i % 7);
         job->base.is_large = i % 4 == 0;
         job->n_more = i % 3;
+        if (i % 8 == 0) job->base.deadline_ns = mr_clock_ns() + 1000 * i;
         mr_compute_submit(client->compute, &job->base);
         if (i % 5) continue;
         job = &client->jobs[i - i % 10];
@@ -324,6 +370,8 @@ int main(void) {
         cmocka_unit_test(large_job_that_waits_can_be_dropped),
         cmocka_unit_test(what_runs_ends_early),
         cmocka_unit_test(cancelled_while_it_is_done),
+        cmocka_unit_test(late_ones_do_not_begin),
+        cmocka_unit_test(what_becomes_late_ends_early),
         cmocka_unit_test(many_submit_and_cancel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
