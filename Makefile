@@ -9,7 +9,7 @@ BENCH = $$(scripts/python) bench/run.py $(if $(ROUNDS),--rounds $(ROUNDS)) \
 	$(if $(filter command% environment,$(origin SECONDS_EACH)),--seconds $(SECONDS_EACH))
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test test-large test-kills test-restarts store-table unit sanitize tsan bench bench-full bench-profile bench-engines soak soak-clients fuzz format lint clean
+.PHONY: help build demo test test-large test-kills test-restarts test-swaps store-table unit sanitize tsan bench bench-full bench-profile bench-engines soak soak-clients fuzz format lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -47,6 +47,12 @@ store-table: ## every form of a model's URI on every kind of MLflow backend, as 
 	@scripts/venv
 	@scripts/build gcc
 	.venv/bin/pytest tests/store/test_forms.py -q
+
+test-swaps: ## models of 100 MB follow one another while clients ask: how late are answers?
+	@scripts/bootstrap bench
+	@scripts/venv
+	@scripts/build gcc
+	.venv/bin/pytest tests/server -m swaps -s
 
 unit: ## the unit tests alone, a debug build
 	@scripts/bootstrap test

@@ -93,6 +93,7 @@ mr_status mr_warm_up_first(const struct mr_served *served, struct mr_error *err)
     mr_status status = MR_OK;
     if (mr_engine_is_native(&version->model->engine)) {
         status = warm_up(served, version, &took_ms, &detail);
+        atomic_store(&version->refuses_example, status != MR_OK);
     }
     mr_live_give(version);
     if (status == MR_OK) {
@@ -113,16 +114,15 @@ mr_status mr_warm_up_next(void *ctx, struct mr_version *version, struct mr_error
     double took_ms;
     mr_status status = warm_up(served, version, &took_ms, &detail);
     if (status == MR_OK) return MR_OK;
-    if (mr_status_http(status) < 500) {
-        struct mr_version *current = mr_live_take(served->live);
-        mr_status before = warm_up(served, current, &took_ms, NULL);
-        mr_live_give(current);
-        if (before != MR_OK && mr_status_http(before) < 500) {
-            mr_log_info("model %s: the new version refuses its own input example, as the one "
-                        "before did: %s",
-                        served->name, detail.message);
-            return MR_OK;
-        }
+    struct mr_version *current = mr_live_take(served->live);
+    bool is_usual = mr_status_http(status) < 500 && atomic_load(&current->refuses_example);
+    mr_live_give(current);
+    if (is_usual) {
+        atomic_store(&version->refuses_example, true);
+        mr_log_info("model %s: the new version refuses its own input example, as the one before "
+                    "did: %s",
+                    served->name, detail.message);
+        return MR_OK;
     }
     return mr_fail(err, status, "it does not answer its own input example: %s", detail.message);
 }

@@ -13,7 +13,7 @@ MR_MUST_CHECK mr_status mr_warm_up_first(const struct mr_served *served, struct 
 
 /* The `warm_up` of struct mr_keeper_options; ctx is a struct mr_served. A version that refuses its
  * own example, as no version answers that throws, must not become current; unless the one that is
- * refuses its own, too: then examples tell nothing.
+ * was seen to refuse its own, too: then examples tell nothing.
  * returns  MR_OK, or why not */
 MR_MUST_CHECK mr_status mr_warm_up_next(void *ctx, struct mr_version *version,
                                         struct mr_error *err);

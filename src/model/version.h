@@ -17,6 +17,7 @@ struct mr_version {
                               NULL: not known; visible ASCII */
     uint64_t start_ns;     /* mr_clock_ns() when loading began */
     _Atomic double load_s; /* from then to the model being ready; 0 before */
+    atomic_bool refuses_example; /* it was seen not to answer the model's own input example */
 
     /* Private. */
     struct mr_engine_options options;
