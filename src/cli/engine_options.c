@@ -3,12 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/python.h"
+#include "store/python.h"
 
 const char mr_engine_help[] =
     "      --engine NAME        native: C evaluates the model, or it is an error; python: Python\n"
     "                           does, as in MLflow; auto: C where it gives the same answers,\n"
     "                           else Python (auto)\n"
+    "      --cache-size SIZE    how much of models that were downloaded is kept, such as 512M or\n"
+    "                           20G; what is in use always is (MLRACE_CACHE_SIZE, else 10G).\n"
+    "                           `mlrace cache` shows and removes them\n"
     "\n"
     "Options for models that Python evaluates:\n"
     "      --env-manager NAME   local: the Python that is there, MLRACE_PYTHON or python3;\n"
@@ -24,7 +27,7 @@ const char mr_engine_help[] =
     "      --env KEY=VALUE      set an environment variable; may be given again\n";
 
 bool mr_engine_args_init(struct mr_engine_args *args, int argc) {
-    *args = (struct mr_engine_args){0};
+    *args = (struct mr_engine_args){.store.has_progress = true};
     args->variables = calloc((size_t)argc + 1, sizeof(*args->variables));
     args->options.python.variables = args->variables;
     return args->variables != NULL;
@@ -51,6 +54,13 @@ static bool set_env_manager(struct mr_python_options *python, const char *name) 
     int found = mr_cli_find_word(names, name);
     if (found != MR_CLI_NO_WORD) python->env_manager = names[found];
     return found != MR_CLI_NO_WORD;
+}
+
+static bool set_cache_size(struct mr_store_options *store, const char *text) {
+    size_t bytes;
+    if (!mr_cli_parse_bytes(text, &bytes)) return false;
+    store->max_cache_bytes = bytes;
+    return true;
 }
 
 /* "x==1,y": of two lists the last counts, as in MLflow. */
@@ -87,6 +97,9 @@ bool mr_engine_args_set(struct mr_engine_args *args, int option, char *value,
     case MR_OPT_ENGINE:
         *expected = "auto, native or python";
         return set_engine(&args->options, value);
+    case MR_OPT_CACHE_SIZE:
+        *expected = "bytes such as 1048576, 512M or 20G";
+        return set_cache_size(&args->store, value);
     case MR_OPT_ENV_MANAGER:
         *expected = "local, virtualenv, uv or conda";
         return set_env_manager(python, value);

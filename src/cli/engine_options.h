@@ -1,5 +1,5 @@
 /* Options that commands share: how many work, how answers are written, which engine evaluates the
- * model, and the environment of one that Python evaluates. */
+ * model, the environment of one that Python evaluates, and what is kept of downloaded ones. */
 #ifndef MR_CLI_ENGINE_OPTIONS_H
 #define MR_CLI_ENGINE_OPTIONS_H
 
@@ -7,11 +7,13 @@
 
 #include "cli/cli.h"
 #include "engine/engine.h"
+#include "store/store.h"
 
 struct mr_engine_args {
     unsigned long n_workers; /* 0: the CPU limit */
     bool is_nan_literal;
     struct mr_engine_options options; /* strings are argv's, or those below */
+    struct mr_store_options store;
     const char **variables;
     const char **pip_overrides;
     struct mr_error problem;
@@ -22,6 +24,7 @@ struct mr_engine_args {
 /* Values of getopt_long for options without a letter; a command's own start at MR_OPT_OWN. */
 enum {
     MR_OPT_NAN = MR_OPT_HELP + 1,
+    MR_OPT_CACHE_SIZE,
     MR_OPT_ENGINE,
     MR_OPT_ENV_MANAGER,
     MR_OPT_NO_CONDA,
@@ -47,6 +50,7 @@ enum {
     {"workers", required_argument, NULL, 'w'},                                                     \
     {"nan", required_argument, NULL, MR_OPT_NAN},                                                  \
     {"engine", required_argument, NULL, MR_OPT_ENGINE},                                            \
+    {"cache-size", required_argument, NULL, MR_OPT_CACHE_SIZE},                                    \
     {"env-manager", required_argument, NULL, MR_OPT_ENV_MANAGER},                                  \
     {"no-conda", no_argument, NULL, MR_OPT_NO_CONDA},                                              \
     {"env", required_argument, NULL, MR_OPT_ENV},                                                  \

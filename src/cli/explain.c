@@ -48,7 +48,7 @@ static int explain(struct config *config) {
     struct mr_error err = {0};
     struct mr_model *model = NULL;
     mr_engine_args_resolve(&config->engine);
-    if (mr_model_read(config->model_uri, NULL, &model, &err) != MR_OK) {
+    if (mr_model_read(config->model_uri, &config->engine.store, &model, &err) != MR_OK) {
         fprintf(stderr, "mlrace explain: %s\n", err.message);
         return MR_EXIT_FAILED;
     }

@@ -3,13 +3,13 @@
 #include "api/warm_up.h"
 #include "base/log.h"
 
-static mr_status load(const struct mr_model_entry *entry, struct mr_served *served,
-                      struct mr_loading *loading, struct mr_error *err) {
+static mr_status load(const struct mr_model_entry *entry, const struct mr_store_options *store,
+                      struct mr_served *served, struct mr_loading *loading, struct mr_error *err) {
     struct mr_version *version;
     served->live = mr_live_new();
     if (!served->live) return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
     struct mr_error detail = {0};
-    mr_status status = mr_version_load(entry->uri, NULL, &entry->options, false, mr_loading_told,
+    mr_status status = mr_version_load(entry->uri, store, &entry->options, false, mr_loading_told,
                                        loading, &version, &detail);
     if (status != MR_OK && served->is_named) {
         return mr_fail(err, status, "model %s: %s", served->name, detail.message);
@@ -46,7 +46,7 @@ mr_status mr_hosting_load(const struct mr_serve_config *config, struct mr_endpoi
                                      .uri = list->entries[i].uri,
                                      .number = i,
                                      .endpoints = endpoints};
-        MR_TRY(load(&list->entries[i], served, loading, err));
+        MR_TRY(load(&list->entries[i], &config->engine.store, served, loading, err));
         log_model(served);
     }
     return MR_OK;
@@ -62,6 +62,7 @@ mr_status mr_hosting_start(const struct mr_serve_config *config, struct mr_endpo
             .name = served->name,
             .uri = served->uri,
             .live = served->live,
+            .store = &config->engine.store,
             .engine = &config->models.entries[i].options,
             .watch_ms = config->watch_ms,
             .warm_up = mr_warm_up_next,

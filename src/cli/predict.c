@@ -174,7 +174,8 @@ static void keep_large_blocks(void) {
 static mr_status load(struct config *config, struct mr_loading *loading, struct mr_model **model,
                       struct mr_error *err) {
     mr_engine_args_resolve(&config->engine);
-    MR_TRY(mr_model_load(config->model_uri, NULL, &config->engine.options, model, err));
+    MR_TRY(mr_model_load(config->model_uri, &config->engine.store, &config->engine.options, model,
+                         err));
     if (mr_engine_is_native(&(*model)->engine)) return MR_OK;
     return mr_loading_wait(loading, err);
 }

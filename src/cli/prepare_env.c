@@ -10,9 +10,9 @@
 #include "api/endpoints.h"
 #include "cli/cli.h"
 #include "cli/engine_options.h"
-#include "cli/python.h"
 #include "engine/pyproc/command.h"
 #include "model/model.h"
+#include "store/python.h"
 
 static const char help[] =
     "Usage: mlrace prepare-env -m MODEL [options]\n"
@@ -101,7 +101,7 @@ static mr_status become_python(const struct mr_model *model, const struct config
 static int prepare(const struct config *config) {
     struct mr_error err = {0};
     struct mr_model *model = NULL;
-    if (mr_model_read(config->model_uri, NULL, &model, &err) == MR_OK) {
+    if (mr_model_read(config->model_uri, &config->engine.store, &model, &err) == MR_OK) {
         /* It returns a failure or not at all. */
         mr_status status = become_python(model, config, &err);
         (void)status;

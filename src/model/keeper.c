@@ -21,6 +21,7 @@
 
 struct mr_keeper {
     struct mr_keeper_options options;
+    struct mr_store_options store; /* as in options, but quiet, and for no longer than we live */
     pthread_t thread;
     pthread_mutex_t lock; /* protects what follows */
     pthread_cond_t has_news;
@@ -88,7 +89,7 @@ static mr_status check_same(struct mr_keeper *keeper, const char *revision, stru
     struct mr_location location = {0};
     struct mr_arena *arena = mr_arena_new(0, NULL);
     if (!arena) return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
-    mr_status status = mr_store_resolve(options->uri, options->store, arena, &location, err);
+    mr_status status = mr_store_resolve(options->uri, &keeper->store, arena, &location, err);
     if (status == MR_OK && !is_text(location.revision, revision)) {
         status = mr_fail(err, MR_E_CONFLICT, "the model has changed while it was being loaded");
     }
@@ -134,7 +135,7 @@ static mr_status replace(struct mr_keeper *keeper, struct mr_reload *told, struc
     const struct mr_keeper_options *options = &keeper->options;
     struct mr_version *version = NULL;
     keeper->has_loaded = false; /* nobody else knows of it */
-    MR_TRY(mr_version_load(options->uri, options->store, options->engine, true, has_loaded, keeper,
+    MR_TRY(mr_version_load(options->uri, &keeper->store, options->engine, true, has_loaded, keeper,
                            &version, err));
     mr_status status = prepare(keeper, version, err);
     if (status == MR_OK) status = put(keeper, version, told, err);
@@ -180,7 +181,7 @@ static mr_status look(struct mr_keeper *keeper, bool is_asked, struct mr_reload 
     const struct mr_keeper_options *options = &keeper->options;
     struct mr_location location = {0};
     struct mr_error *err = &told->err;
-    mr_status status = mr_store_resolve(options->uri, options->store, arena, &location, err);
+    mr_status status = mr_store_resolve(options->uri, &keeper->store, arena, &location, err);
     if (status != MR_OK) {
         note_failure(keeper, err->message, err);
         return status;
@@ -316,11 +317,24 @@ static int start_thread(struct mr_keeper *keeper) {
     return code;
 }
 
+/* A download ends when the server does. */
+static bool is_over(void *ctx) {
+    struct mr_keeper *keeper = ctx;
+    pthread_mutex_lock(&keeper->lock);
+    bool is_stopping = keeper->is_stopping;
+    pthread_mutex_unlock(&keeper->lock);
+    return is_stopping;
+}
+
 mr_status mr_keeper_start(const struct mr_keeper_options *options, struct mr_keeper **out,
                           struct mr_error *err) {
     struct mr_keeper *keeper = calloc(1, sizeof(*keeper));
     if (!keeper) return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
     keeper->options = *options;
+    if (options->store) keeper->store = *options->store;
+    keeper->store.has_progress = false;
+    keeper->store.is_cancelled = is_over;
+    keeper->store.ctx = keeper;
     keeper->next_sweep_ns = NEVER_NS;
     keeper->next_look_ns = NEVER_NS;
     struct mr_version *version = mr_live_take(options->live);

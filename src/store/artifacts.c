@@ -1,8 +1,7 @@
 #include "store/artifacts.h"
 
 #include <sha2.h>
-#include <stdio.h>
-#include <strings.h>
+#include <signal.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -16,7 +15,7 @@
 /* One URI being opened. */
 struct opening {
     const struct mr_artifacts_source *source;
-    const struct mr_artifacts_options *options;
+    const struct mr_store_options *options;
     struct mr_cache cache;
     struct mr_artifact_store store;
     struct mr_artifact_list list;
@@ -25,30 +24,37 @@ struct opening {
     char key[MR_CACHE_KEY_CHARS + 1];
 };
 
-static bool is_scheme(struct mr_str scheme, const char *name) {
-    return scheme.size == strlen(name) && strncasecmp(scheme.data, name, scheme.size) == 0;
+/* Ctrl-C ends the process where nobody handles it. A program that has blocked its signals to read
+ * them when it serves does not read them yet: then they wait, which also ends a download. */
+static bool is_interrupted(void) {
+    sigset_t waiting;
+    return sigpending(&waiting) == 0 &&
+           (sigismember(&waiting, SIGINT) || sigismember(&waiting, SIGTERM));
+}
+
+static bool is_cancelled(void *ctx) {
+    const struct mr_store_options *options = ((const struct opening *)ctx)->options;
+    return is_interrupted() || (options->is_cancelled && options->is_cancelled(options->ctx));
 }
 
 static bool is_python(const char *uri) {
     static const char *const own[] = {"mlflow-artifacts", "http", "https", "s3"};
-    struct mr_str scheme = mr_uri_scheme(uri);
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-        if (is_scheme(scheme, own[i])) return false;
+        if (mr_uri_has_scheme(uri, own[i])) return false;
     }
     return true;
 }
 
 static mr_status open_store(struct opening *opening, struct mr_error *err) {
     const struct mr_artifacts_source *source = opening->source;
-    const struct mr_artifacts_options *options = opening->options;
     struct mr_artifact_store *store = &opening->store;
-    if (is_scheme(mr_uri_scheme(source->artifact_uri), "s3")) {
-        return mr_s3_open(source->artifact_uri, options->is_cancelled, options->ctx,
-                          opening->scratch, store, err);
+    if (mr_uri_has_scheme(source->artifact_uri, "s3")) {
+        return mr_s3_open(source->artifact_uri, is_cancelled, opening, opening->scratch, store,
+                          err);
     }
     MR_TRY(mr_proxy_open(source->artifact_uri, source->tracking_uri, opening->scratch, store, err));
-    store->client.is_cancelled = options->is_cancelled;
-    store->client.ctx = options->ctx;
+    store->client.is_cancelled = is_cancelled;
+    store->client.ctx = opening;
     return MR_OK;
 }
 
@@ -140,10 +146,9 @@ static void say_what_came(const struct opening *opening, const struct mr_cache_a
 
 /* Fill an entry that is ours alone. */
 static mr_status fill(struct opening *opening, struct mr_cache_entry *entry, struct mr_error *err) {
-    const struct mr_artifacts_options *options = opening->options;
-    const struct mr_download_options download = {.has_progress = options->has_progress,
-                                                 .is_cancelled = options->is_cancelled,
-                                                 .ctx = options->ctx};
+    const struct mr_store_options *options = opening->options;
+    const struct mr_download_options download = {
+        .has_progress = options->has_progress, .is_cancelled = is_cancelled, .ctx = opening};
     char uri[512];
     const struct mr_cache_about about = {
         .uri = mr_client_show(opening->source->uri, uri, sizeof(uri)),
@@ -180,16 +185,15 @@ static mr_status open_listed(struct opening *opening, struct mr_cache_entry *out
 
 static mr_status open_any(struct opening *opening, struct mr_cache_entry *out,
                           struct mr_error *err) {
-    const struct mr_artifacts_options *options = opening->options;
-    MR_TRY(mr_cache_init(&opening->cache, options->cache_folder, options->max_cache_bytes,
-                         opening->arena, err));
-    opening->cache.is_cancelled = options->is_cancelled;
-    opening->cache.ctx = options->ctx;
+    const struct mr_store_options *options = opening->options;
+    MR_TRY(mr_cache_init(&opening->cache, options->max_cache_bytes, opening->arena, err));
+    opening->cache.is_cancelled = is_cancelled;
+    opening->cache.ctx = opening;
     struct mr_str identity = mr_str_from(opening->source->identity);
     if (take_known(opening, identity, out)) return MR_OK;
     mr_status status = is_python(opening->source->artifact_uri)
-                           ? mr_python_store_open(opening->source, options, &opening->cache,
-                                                  opening->arena, out, err)
+                           ? mr_python_store_open(opening->source, &opening->cache, opening->arena,
+                                                  out, err)
                            : open_listed(opening, out, err);
     if (status == MR_OK && identity.size) {
         mr_cache_remember(&opening->cache, identity, out->key);
@@ -197,19 +201,8 @@ static mr_status open_any(struct opening *opening, struct mr_cache_entry *out,
     return status;
 }
 
-/* An error tells the URI that was to be opened, too. */
-static mr_status fail_with_uri(const char *uri, mr_status status, const struct mr_error *fault,
-                               struct mr_error *err) {
-    char shown[512];
-    mr_client_show(uri, shown, sizeof(shown));
-    if (strncmp(fault->message, shown, strlen(shown)) == 0) {
-        return mr_fail(err, status, "%s", fault->message);
-    }
-    return mr_fail(err, status, "%s: %s", shown, fault->message);
-}
-
 static mr_status init(struct opening *opening, const struct mr_artifacts_source *source,
-                      const struct mr_artifacts_options *options, struct mr_arena *arena,
+                      const struct mr_store_options *options, struct mr_arena *arena,
                       struct mr_error *err) {
     *opening = (struct opening){.source = source,
                                 .options = options,
@@ -219,33 +212,12 @@ static mr_status init(struct opening *opening, const struct mr_artifacts_source 
 }
 
 mr_status mr_artifacts_open(const struct mr_artifacts_source *source,
-                            const struct mr_artifacts_options *options, struct mr_arena *arena,
+                            const struct mr_store_options *options, struct mr_arena *arena,
                             struct mr_cache_entry *out, struct mr_error *err) {
     struct opening opening;
     out->lock = -1;
     MR_TRY(init(&opening, source, options, arena, err));
-    struct mr_error fault = {0};
-    mr_status status = open_any(&opening, out, &fault);
+    mr_status status = open_any(&opening, out, err);
     mr_arena_free(opening.scratch);
-    return status == MR_OK ? MR_OK : fail_with_uri(source->uri, status, &fault, err);
-}
-
-mr_status mr_artifacts_revision(const struct mr_artifacts_source *source,
-                                const struct mr_artifacts_options *options, struct mr_arena *arena,
-                                const char **out, struct mr_error *err) {
-    struct opening opening;
-    if (is_python(source->artifact_uri)) {
-        *out = mr_arena_strdup(arena, mr_str_from(source->artifact_uri));
-        return *out ? MR_OK : mr_arena_fail(arena, err);
-    }
-    MR_TRY(init(&opening, source, options, arena, err));
-    struct mr_error fault = {0};
-    mr_status status = open_store(&opening, &fault);
-    if (status == MR_OK) status = list_files(&opening, &fault);
-    if (status == MR_OK) {
-        *out = mr_arena_strdup(arena, mr_str_from(opening.key));
-        if (!*out) status = mr_arena_fail(arena, &fault);
-    }
-    mr_arena_free(opening.scratch);
-    return status == MR_OK ? MR_OK : fail_with_uri(source->uri, status, &fault, err);
+    return status == MR_OK ? MR_OK : mr_store_fail(source->uri, status, err);
 }

@@ -17,6 +17,7 @@
 #define MR_STORE_ARTIFACTS_H
 
 #include "store/cache.h"
+#include "store/store.h"
 
 struct mr_artifacts_source {
     const char *uri;          /* as the user gave it: for messages and the cache's list */
@@ -26,17 +27,8 @@ struct mr_artifacts_source {
                                  such as the registry's URI, name and version; NULL: it can change */
 };
 
-struct mr_artifacts_options {
-    const char *cache_folder;        /* NULL: the environment's */
-    uint64_t max_cache_bytes;        /* 0: MLRACE_CACHE_SIZE, else MR_CACHE_DEFAULT_BYTES */
-    const char *python;              /* interpreter for stores that need MLflow; NULL: none */
-    const char *python_path;         /* folder of the package mlrace */
-    bool has_progress;               /* draw a bar on a terminal */
-    bool (*is_cancelled)(void *ctx); /* NULL: never. Several threads may ask at once */
-    void *ctx;
-};
-
 /* Have the files here.
+ * options  of which those of the cache, of progress and of cancelling count here
  * arena    holds the entry's texts
  * out      complete, and locked until mr_cache_release; out->files is the folder. After an error
  *          nothing is held; what was downloaded stays for the next time
@@ -44,15 +36,8 @@ struct mr_artifacts_options {
  *          MR_E_UNSUPPORTED: the URI or a variable, with what to do; MR_E_UNAVAILABLE, MR_E_IO,
  *          MR_E_FORMAT: of the store; MR_E_TOO_LARGE, MR_E_NO_MEMORY */
 MR_MUST_CHECK mr_status mr_artifacts_open(const struct mr_artifacts_source *source,
-                                          const struct mr_artifacts_options *options,
+                                          const struct mr_store_options *options,
                                           struct mr_arena *arena, struct mr_cache_entry *out,
                                           struct mr_error *err);
-
-/* A text that changes when the files at an artifact URI do, as far as the store's listing tells.
- * Asks the store; downloads at most MLmodel. Of stores that need Python: the URI itself. */
-MR_MUST_CHECK mr_status mr_artifacts_revision(const struct mr_artifacts_source *source,
-                                              const struct mr_artifacts_options *options,
-                                              struct mr_arena *arena, const char **out,
-                                              struct mr_error *err);
 
 #endif

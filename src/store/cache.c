@@ -45,10 +45,10 @@ static mr_status default_folder(struct mr_arena *arena, const char **out, struct
     return *out ? MR_OK : mr_arena_fail(arena, err);
 }
 
-mr_status mr_cache_init(struct mr_cache *cache, const char *folder, uint64_t max_bytes,
-                        struct mr_arena *arena, struct mr_error *err) {
-    *cache = (struct mr_cache){.folder = folder, .max_bytes = max_bytes};
-    if (!folder) MR_TRY(default_folder(arena, &cache->folder, err));
+mr_status mr_cache_init(struct mr_cache *cache, uint64_t max_bytes, struct mr_arena *arena,
+                        struct mr_error *err) {
+    *cache = (struct mr_cache){.max_bytes = max_bytes};
+    MR_TRY(default_folder(arena, &cache->folder, err));
     if (max_bytes) return MR_OK;
     const char *size = mr_environment_get("MLRACE_CACHE_SIZE");
     cache->max_bytes = MR_CACHE_DEFAULT_BYTES;

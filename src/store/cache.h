@@ -40,13 +40,11 @@ struct mr_cache {
 };
 
 /* Find the cache; creates nothing.
- * folder     NULL: where the environment says
  * max_bytes  0: MLRACE_CACHE_SIZE (1048576, 512M, 20G), else MR_CACHE_DEFAULT_BYTES
  * arena      holds the folder's name
  * returns    MR_OK; MR_E_INVALID_PARAMETER: the variable is no size; MR_E_NO_MEMORY */
-MR_MUST_CHECK mr_status mr_cache_init(struct mr_cache *cache, const char *folder,
-                                      uint64_t max_bytes, struct mr_arena *arena,
-                                      struct mr_error *err);
+MR_MUST_CHECK mr_status mr_cache_init(struct mr_cache *cache, uint64_t max_bytes,
+                                      struct mr_arena *arena, struct mr_error *err);
 
 /* The key of a text that identifies a content: 32 hexadecimal digits of its SHA-256. */
 void mr_cache_key(struct mr_str identity, char out[MR_CACHE_KEY_CHARS + 1]);

@@ -13,18 +13,10 @@
 #define MAX_ARENA_BYTES ((size_t)16 << 20) /* for the heads of a thread's requests */
 #define DRAW_NS 100000000
 
-/* Ctrl-C ends the process where nobody handles it. A program that has blocked its signals to read
- * them when it serves does not read them yet: then they wait, which also ends a download. */
-static bool is_interrupted(void) {
-    sigset_t waiting;
-    return sigpending(&waiting) == 0 &&
-           (sigismember(&waiting, SIGINT) || sigismember(&waiting, SIGTERM));
-}
-
 static bool is_over(void *ctx) {
     const struct mr_download *download = ctx;
     const struct mr_download_options *options = download->options;
-    return atomic_load(&download->is_stopped) || is_interrupted() ||
+    return atomic_load(&download->is_stopped) ||
            (options->is_cancelled && options->is_cancelled(options->ctx));
 }
 

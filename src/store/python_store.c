@@ -17,6 +17,7 @@
 #include "store/artifact_list.h"
 #include "store/cache_int.h"
 #include "store/client.h"
+#include "store/python.h"
 #include "store/python_store_int.h"
 
 #define MAX_REPORT_BYTES 65536
@@ -26,17 +27,17 @@ extern char **environ;
 /* --- the process ------------------------------------------------------------------------------ */
 
 /* Start Python; *report is the pipe on which it says how it went. */
-static mr_status start(const struct mr_artifacts_options *options, const char *uri,
-                       const char *folder, pid_t *child, int *report, struct mr_error *err) {
-    char script[PATH_MAX];
+static mr_status start(const char *python, const char *uri, const char *folder, pid_t *child,
+                       int *report, struct mr_error *err) {
+    char package[PATH_MAX], script[PATH_MAX];
     int pipe_fds[2];
-    if (snprintf(script, sizeof(script), "%s/mlrace/artifacts.py", options->python_path) >=
-        PATH_MAX) {
-        return mr_fail(err, MR_E_IO, "%s: %s", options->python_path, strerror(ENAMETOOLONG));
+    MR_TRY(mr_python_find_package(package, err));
+    if (snprintf(script, sizeof(script), "%s/mlrace/artifacts.py", package) >= PATH_MAX) {
+        return mr_fail(err, MR_E_IO, "%s: %s", package, strerror(ENAMETOOLONG));
     }
     if (pipe2(pipe_fds, O_CLOEXEC) != 0) return mr_fail(err, MR_E_IO, "pipe: %s", strerror(errno));
     /* execve does not write to its arguments. */
-    char *const argv[] = {(char *)options->python, script, (char *)uri, (char *)folder, NULL};
+    char *const argv[] = {(char *)python, script, (char *)uri, (char *)folder, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none;
@@ -46,24 +47,24 @@ static mr_status start(const struct mr_artifacts_options *options, const char *u
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    int fault = posix_spawn(child, options->python, &actions, &attributes, argv, environ);
+    int fault = posix_spawn(child, python, &actions, &attributes, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     close(pipe_fds[1]);
     *report = pipe_fds[0];
     if (!fault) return MR_OK;
     close(pipe_fds[0]);
-    return mr_fail(err, MR_E_UNSUPPORTED, "cannot start %s: %s", options->python, strerror(fault));
+    return mr_fail(err, MR_E_UNSUPPORTED, "cannot start %s: %s", python, strerror(fault));
 }
 
 /* What it says until it ends; false: cancelled, and it was told to end. */
-static bool read_report(const struct mr_artifacts_options *options, pid_t child, int report,
+static bool read_report(const struct mr_cache *cache, pid_t child, int report,
                         char out[MAX_REPORT_BYTES], size_t *size) {
     bool is_cancelled = false;
     *size = 0;
     for (;;) {
         struct pollfd waiting = {.fd = report, .events = POLLIN};
-        if (!is_cancelled && options->is_cancelled && options->is_cancelled(options->ctx)) {
+        if (!is_cancelled && cache->is_cancelled && cache->is_cancelled(cache->ctx)) {
             is_cancelled = true;
             kill(child, SIGTERM);
         }
@@ -79,8 +80,8 @@ static bool read_report(const struct mr_artifacts_options *options, pid_t child,
 }
 
 /* Its report is a line of JSON: {"problem": null}, or why not. */
-static mr_status judge(struct mr_str report, const struct mr_artifacts_options *options,
-                       const char *shown, struct mr_error *err) {
+static mr_status judge(struct mr_str report, const char *python, const char *shown,
+                       struct mr_error *err) {
     yyjson_doc *doc = report.size ? yyjson_read(report.data, report.size, 0) : NULL;
     yyjson_val *root = yyjson_doc_get_root(doc);
     const char *problem = yyjson_get_str(yyjson_obj_get(root, "problem"));
@@ -89,40 +90,39 @@ static mr_status judge(struct mr_str report, const struct mr_artifacts_options *
         status = mr_fail(err, MR_E_UNSUPPORTED,
                          "%s: only MLflow's own client can fetch it, and %s has none (%s): pip "
                          "install mlflow there, or set MLRACE_PYTHON to a Python that has it",
-                         shown, options->python, problem ? problem : "");
+                         shown, python, problem ? problem : "");
     } else if (problem) {
-        status = mr_fail(err, MR_E_IO, "%s: MLflow's client in %s: %s", shown, options->python,
-                         problem);
+        status = mr_fail(err, MR_E_IO, "%s: MLflow's client in %s: %s", shown, python, problem);
     } else if (!root) {
         status = mr_fail(err, MR_E_IO,
                          "%s: MLflow's client in %s ended without an answer; its own words are "
                          "above",
-                         shown, options->python);
+                         shown, python);
     }
     yyjson_doc_free(doc);
     return status;
 }
 
-static mr_status fetch(const struct mr_artifacts_options *options, const char *uri,
-                       const char *folder, struct mr_error *err) {
+static mr_status fetch(const struct mr_cache *cache, const char *uri, const char *folder,
+                       struct mr_error *err) {
     static _Thread_local char report[MAX_REPORT_BYTES];
-    char shown[512];
+    char shown[512], python[PATH_MAX];
+    struct mr_error fault = {0};
     pid_t child;
     int fd = -1;
     size_t size;
     mr_client_show(uri, shown, sizeof(shown));
-    if (!options->python || !options->python_path) {
+    if (mr_python_find_interpreter(python, &fault) != MR_OK) {
         return mr_fail(err, MR_E_UNSUPPORTED,
-                       "%s: only MLflow's own client can fetch it, and there is no Python: install "
-                       "python3 and mlflow, or set MLRACE_PYTHON to an interpreter that has it",
-                       shown);
+                       "%s: only MLflow's own client can fetch it, and that needs Python: %s",
+                       shown, fault.message);
     }
-    MR_TRY(start(options, uri, folder, &child, &fd, err));
-    bool is_whole = read_report(options, child, fd, report, &size);
+    MR_TRY(start(python, uri, folder, &child, &fd, err));
+    bool is_whole = read_report(cache, child, fd, report, &size);
     close(fd);
     while (waitpid(child, NULL, 0) < 0 && errno == EINTR) continue; /* others may have waited */
     if (!is_whole) return mr_fail(err, MR_E_UNAVAILABLE, "%s: interrupted", shown);
-    return judge((struct mr_str){report, size}, options, shown, err);
+    return judge((struct mr_str){report, size}, python, shown, err);
 }
 
 /* --- what came -------------------------------------------------------------------------------- */
@@ -201,17 +201,15 @@ static mr_status keep(const struct mr_cache *cache, const struct mr_cache_entry 
     return status;
 }
 
-static mr_status open_staged(const struct mr_artifacts_source *source,
-                             const struct mr_artifacts_options *options,
-                             const struct mr_cache *cache, struct mr_cache_entry *staging,
-                             struct mr_arena *arena, struct mr_cache_entry *out,
-                             struct mr_error *err) {
+static mr_status open_staged(const struct mr_artifacts_source *source, const struct mr_cache *cache,
+                             struct mr_cache_entry *staging, struct mr_arena *arena,
+                             struct mr_cache_entry *out, struct mr_error *err) {
     char shown[512], uri[512], key[MR_CACHE_KEY_CHARS + 1];
     struct mr_artifact_list list;
     if (!mr_cache_remove_tree(staging->folder) || !mr_cache_make_folders(staging->folder)) {
         return mr_fail(err, MR_E_IO, "%s: %s", staging->folder, strerror(errno));
     }
-    MR_TRY(fetch(options, source->artifact_uri, staging->folder, err));
+    MR_TRY(fetch(cache, source->artifact_uri, staging->folder, err));
     mr_client_show(source->artifact_uri, shown, sizeof(shown));
     mr_artifact_list_init(&list, arena);
     MR_TRY(name_content(shown, staging->files, &list, key, err));
@@ -226,7 +224,6 @@ static mr_status open_staged(const struct mr_artifacts_source *source,
 }
 
 mr_status mr_python_store_open(const struct mr_artifacts_source *source,
-                               const struct mr_artifacts_options *options,
                                const struct mr_cache *cache, struct mr_arena *arena,
                                struct mr_cache_entry *out, struct mr_error *err) {
     /* An entry that never is complete, where one process at a time downloads this URI. */
@@ -238,7 +235,7 @@ mr_status mr_python_store_open(const struct mr_artifacts_source *source,
     MR_TRY(mr_buf_status(&name, err));
     mr_cache_key(mr_buf_str(&name), key);
     MR_TRY(mr_cache_take(cache, key, arena, &staging, err));
-    mr_status status = open_staged(source, options, cache, &staging, arena, out, err);
+    mr_status status = open_staged(source, cache, &staging, arena, out, err);
     mr_cache_release(&staging);
     bool is_removed = mr_cache_remove(cache, key);
     (void)is_removed; /* else another process fills it now */

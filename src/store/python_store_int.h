@@ -7,7 +7,6 @@
 /* mr_artifacts_open for such a URI: Python downloads it, and what came is named by its content.
  * returns  as that; MR_E_UNSUPPORTED: no Python, or none with MLflow, with what to do */
 MR_MUST_CHECK mr_status mr_python_store_open(const struct mr_artifacts_source *source,
-                                             const struct mr_artifacts_options *options,
                                              const struct mr_cache *cache, struct mr_arena *arena,
                                              struct mr_cache_entry *out, struct mr_error *err);
 

@@ -9,6 +9,7 @@
 
 #define MAX_LIST_BYTES ((size_t)64 << 20) /* a page of 1000 keys is a megabyte */
 #define MAX_PAGES 1000
+#define MAX_RETRIES 4 /* botocore/retryhandler.py: five attempts */
 
 /* --- where it is ------------------------------------------------------------------------------ */
 
@@ -255,6 +256,7 @@ mr_status mr_s3_open(const char *uri, bool (*is_cancelled)(void *ctx), void *ctx
     MR_TRY(find_place(&aws, &bucket, err));
     *out = (struct mr_artifact_store){.ops = &ops, .has_ranges = true};
     MR_TRY(mr_client_options_tries(&out->client, err));
+    if (out->client.max_retries > MAX_RETRIES) out->client.max_retries = MAX_RETRIES;
     out->client.is_cancelled = is_cancelled;
     out->client.ctx = ctx;
     MR_TRY(read_options(&aws, &out->client, err));

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "store/artifacts.h"
 #include "store/backend.h"
 #include "store/client.h"
 #include "store/folder.h"
@@ -263,16 +264,41 @@ static mr_status open_folder(struct mr_location *location, struct mr_error *err)
                              : "");
 }
 
+/* A version of a registered model and a logged model never change. NULL: out of memory, or what is
+ * there may be written again. */
+static const char *identity_of(const struct mr_location *location, struct mr_arena *arena) {
+    struct mr_buf buf;
+    mr_buf_init(&buf, arena);
+    if (location->version) {
+        mr_buf_format(&buf, "%s %s/%s ", location->store, location->name, location->version);
+    } else if (location->model_id) {
+        mr_buf_format(&buf, "%s %s ", location->store, location->model_id);
+    } else {
+        return NULL;
+    }
+    mr_buf_text(&buf, location->artifact_uri);
+    mr_buf_char(&buf, '\0');
+    return buf.is_failed ? NULL : buf.data;
+}
+
 mr_status mr_store_open(struct mr_location *location, const struct mr_store_options *options,
                         struct mr_arena *arena, struct mr_error *err) {
-    (void)options, (void)arena;
     if (is_local(location->artifact_uri)) return open_folder(location, err);
-    return mr_fail(err, MR_E_UNSUPPORTED,
-                   "%.300s: files at %.200s are not fetched by this version: download the model "
-                   "(mlflow artifacts download -u URI -d FOLDER) and give its folder",
-                   location->uri, location->artifact_uri);
+    if (!options) options = &no_options;
+    const struct mr_artifacts_source source = {
+        .uri = location->uri,
+        .artifact_uri = location->artifact_uri,
+        .tracking_uri = mr_backend_tracking_uri(options->tracking_uri),
+        .identity = identity_of(location, arena)};
+    struct mr_cache_entry entry;
+    MR_TRY(mr_artifacts_open(&source, options, arena, &entry, err));
+    location->folder = entry.files;
+    location->held = entry.lock + 1;
+    return MR_OK;
 }
 
 void mr_store_close(struct mr_location *location) {
     location->folder = NULL;
+    if (location->held) close(location->held - 1);
+    location->held = 0;
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/status.h"
@@ -17,6 +18,12 @@
 struct mr_store_options {
     const char *tracking_uri; /* NULL: MLFLOW_TRACKING_URI, else MLflow's default */
     const char *registry_uri; /* NULL: MLFLOW_REGISTRY_URI, else where runs are */
+    uint64_t max_cache_bytes; /* of what was downloaded; 0: MLRACE_CACHE_SIZE, else 10 GiB */
+    bool has_progress;        /* draw a bar while files are downloaded, on a terminal */
+    /* Asked several times a second, also by several threads at once: true ends a download, and
+     * waiting for one. NULL: never. */
+    bool (*is_cancelled)(void *ctx);
+    void *ctx;
 };
 
 /* What a URI means at the moment it was resolved. All texts are in the arena; NULL: not known. */
@@ -31,6 +38,7 @@ struct mr_location {
      * stands for the names, sizes and times of what is in it. */
     const char *revision;
     bool can_change; /* an alias, a stage, the latest version, a folder on this machine */
+    int held;        /* what mr_store_open holds, 0: nothing */
 };
 
 /* Ask what a URI means. Whether the artifacts exist shows only when they are opened: the revision
@@ -45,7 +53,8 @@ MR_MUST_CHECK mr_status mr_store_resolve(const char *uri, const struct mr_store_
                                          struct mr_arena *arena, struct mr_location *out,
                                          struct mr_error *err);
 
-/* Set location->folder. A folder on this machine is used where it is.
+/* Set location->folder. A folder on this machine is used where it is; files elsewhere are
+ * downloaded unless the cache has them (store/artifacts.h), and stay there until mr_store_close.
  * returns  MR_OK; statuses as above */
 MR_MUST_CHECK mr_status mr_store_open(struct mr_location *location,
                                       const struct mr_store_options *options,

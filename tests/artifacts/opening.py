@@ -34,13 +34,12 @@ class Here:
             "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
             "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
             "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
-            "MLRACE_TEST_PYTHON": sys.executable,
-            "MLRACE_TEST_PYTHON_PATH": str(ROOT / "python"),
+            "MLRACE_PYTHON": sys.executable,
         }
 
-    def start(self, uri, identity="", command="open", **environ):
+    def start(self, uri, *identity, **environ):
         return subprocess.Popen(
-            [TOOL, command, uri, self.store.url, identity],
+            [TOOL, uri, self.store.url, *identity],
             env=self.environ | environ,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

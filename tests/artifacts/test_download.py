@@ -40,10 +40,8 @@ def test_second_start_downloads_nothing(here, store):
 def test_change_is_noticed(here, store):
     put(store, "m")
     here.open(proxy_uri("m"))
-    first = here.run(proxy_uri("m"), "", "revision")[0]
     changed = put(store, "m", MODEL | {"MLmodel": b"model_uuid: 2\n"})
     assert here.open(proxy_uri("m")) == changed
-    assert here.run(proxy_uri("m"), "", "revision")[0] != first
     assert len(here.entries()) == 2
 
 
@@ -199,10 +197,10 @@ def test_what_needs_python(here, tmp_path):
     (folder / "MLmodel").write_text("1")
     uri = f"file://{folder}"
     assert here.open(uri, "it never changes") == {"MLmodel": b"1"}
-    assert here.open(uri, "it never changes", MLRACE_TEST_PYTHON="") == {"MLmodel": b"1"}
+    assert here.open(uri, "it never changes", MLRACE_PYTHON="/nowhere") == {"MLmodel": b"1"}
     assert len(here.entries()) == 1
     said = here.fail("nosuch://bucket/model")
     assert "MLflow's client in" in said and "nosuch" in said
-    said = here.fail("gs://bucket/m", MLRACE_TEST_PYTHON="/usr/bin/python3")
+    said = here.fail("gs://bucket/m", MLRACE_PYTHON="/usr/bin/python3")
     assert "MLRACE_PYTHON" in said
     assert not list(here.models.glob("*/python"))

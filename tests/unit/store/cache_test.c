@@ -196,7 +196,7 @@ static void test_settings(void **state) {
     struct mr_error err = {0};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         setenv("MLRACE_CACHE_SIZE", cases[i].text, 1);
-        mr_status status = mr_cache_init(&found, NULL, 0, arena, &err);
+        mr_status status = mr_cache_init(&found, 0, arena, &err);
         assert_int_equal(status, cases[i].bytes ? MR_OK : MR_E_INVALID_PARAMETER);
         if (cases[i].bytes) assert_true(found.max_bytes == cases[i].bytes);
     }
@@ -204,13 +204,13 @@ static void test_settings(void **state) {
     unsetenv("MLRACE_HOME");
     unsetenv("XDG_CACHE_HOME");
     setenv("HOME", "/h", 1);
-    assert_int_equal(mr_cache_init(&found, NULL, 0, arena, &err), MR_OK);
+    assert_int_equal(mr_cache_init(&found, 0, arena, &err), MR_OK);
     assert_string_equal(found.folder, "/h/.cache/mlrace/models");
     setenv("XDG_CACHE_HOME", "/x", 1);
-    assert_int_equal(mr_cache_init(&found, NULL, 0, arena, &err), MR_OK);
+    assert_int_equal(mr_cache_init(&found, 0, arena, &err), MR_OK);
     assert_string_equal(found.folder, "/x/mlrace/models");
     setenv("MLRACE_HOME", "/r", 1);
-    assert_int_equal(mr_cache_init(&found, NULL, 7, arena, &err), MR_OK);
+    assert_int_equal(mr_cache_init(&found, 7, arena, &err), MR_OK);
     assert_string_equal(found.folder, "/r/models");
     assert_int_equal(found.max_bytes, 7);
 }

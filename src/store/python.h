@@ -1,6 +1,6 @@
 /* Where Python lies: the interpreter that runs workers, and the package `mlrace` they run. */
-#ifndef MR_CLI_PYTHON_H
-#define MR_CLI_PYTHON_H
+#ifndef MR_STORE_PYTHON_H
+#define MR_STORE_PYTHON_H
 
 #include <limits.h>
 

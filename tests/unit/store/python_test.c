@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/python.h"
+#include "store/python.h"
 
 /* A folder with the program python3 and a file that is none. */
 static char folder[] = "/tmp/mr-python-XXXXXX";

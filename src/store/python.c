@@ -1,4 +1,4 @@
-#include "cli/python.h"
+#include "store/python.h"
 
 #include <stdbool.h>
 #include <stdio.h>
