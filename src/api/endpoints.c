@@ -167,8 +167,14 @@ mr_status mr_endpoints_init(struct mr_endpoints *endpoints, struct mr_arena *are
     size_t n = (endpoints->n_models + 1) * N_TEMPLATES;
     endpoints->routes = mr_arena_array(arena, n, sizeof(*endpoints->routes));
     endpoints->route_names = mr_arena_array(arena, n, sizeof(*endpoints->route_names));
+    endpoints->model_names = mr_arena_array(arena, n, sizeof(*endpoints->model_names));
     endpoints->n_routes = 0;
-    if (!endpoints->routes || !endpoints->route_names) return mr_arena_fail(arena, err);
+    if (!endpoints->routes || !endpoints->route_names || !endpoints->model_names) {
+        return mr_arena_fail(arena, err);
+    }
+    for (size_t i = 0; i < endpoints->n_models; i++) {
+        endpoints->model_names[i] = endpoints->models[i].name;
+    }
     for (size_t i = 0; i < N_TEMPLATES; i++) {
         if (is_of_one(&templates[i])) continue;
         MR_TRY(add_route(endpoints, &templates[i], NULL, arena, err));

@@ -34,6 +34,7 @@ struct mr_endpoints {
     struct mr_http_route *routes;
     const char **route_names; /* in metrics: "/models/{name}/invocations" */
     size_t n_routes;
+    const char **model_names;
 };
 
 /* Make the table of routes, which the arena holds, once the models and is_reloadable are set.

@@ -1,7 +1,6 @@
 #include "api/metrics.h"
 
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,16 +38,31 @@ struct shard {
     atomic_int_fast64_t n_in_flight; /* of one shard maybe negative */
 };
 
+/* Of one model. */
+struct model_shard {
+    _Alignas(64) counter requests[N_STATUSES];
+    struct histogram durations;
+    counter n_rows;
+};
+
 struct mr_metrics {
     struct shard shards[MR_N_SHARDS];
     const char *const *routes;
     size_t n_routes;
+    const char *const *models;
+    size_t n_models;
+    struct model_shard *model_shards; /* [shard][model] */
 };
 
 /* Counting ---------------------------------------------------------------------------------- */
 
 static struct shard *own_shard(struct mr_metrics *metrics) {
     return &metrics->shards[mr_shard_own()];
+}
+
+static struct model_shard *model_shard(const struct mr_metrics *metrics, unsigned shard,
+                                       size_t model) {
+    return &metrics->model_shards[shard * metrics->n_models + model];
 }
 
 static void add(counter *to, uint64_t n) {
@@ -73,16 +87,29 @@ static size_t status_index(int status) {
     return i;
 }
 
-struct mr_metrics *mr_metrics_new(const char *const *routes, size_t n_routes) {
-    struct mr_metrics *metrics = aligned_alloc(64, sizeof(*metrics));
+static void *zeroed_lines(size_t size) {
+    void *lines = aligned_alloc(64, size);
+    if (lines) memset(lines, 0, size);
+    return lines;
+}
+
+struct mr_metrics *mr_metrics_new(const char *const *routes, size_t n_routes,
+                                  const char *const *models, size_t n_models) {
+    struct mr_metrics *metrics = zeroed_lines(sizeof(*metrics));
     if (!metrics) return NULL;
-    memset(metrics, 0, sizeof(*metrics));
     metrics->routes = routes;
     metrics->n_routes = n_routes < MR_METRICS_MAX_ROUTES ? n_routes : MR_METRICS_MAX_ROUTES;
-    return metrics;
+    metrics->models = models;
+    metrics->n_models = n_models;
+    if (n_models == 0) return metrics;
+    metrics->model_shards = zeroed_lines(MR_N_SHARDS * n_models * sizeof(struct model_shard));
+    if (metrics->model_shards) return metrics;
+    free(metrics);
+    return NULL;
 }
 
 void mr_metrics_free(struct mr_metrics *metrics) {
+    if (metrics) free(metrics->model_shards);
     free(metrics);
 }
 
@@ -97,6 +124,11 @@ void mr_metrics_add(struct mr_metrics *metrics, const struct mr_metrics_request 
     add(&shard->n_rows, (uint64_t)request->n_rows);
     add(&shard->n_received, request->n_received);
     add(&shard->n_sent, request->n_sent);
+    if (request->model >= metrics->n_models) return;
+    struct model_shard *own = model_shard(metrics, mr_shard_own(), request->model);
+    add(&own->requests[status_index(request->status)], 1);
+    observe(&own->durations, request->total_ns);
+    add(&own->n_rows, (uint64_t)request->n_rows);
 }
 
 void mr_metrics_in_flight(struct mr_metrics *metrics, int change) {
@@ -155,16 +187,16 @@ static void write_requests(const struct mr_metrics *metrics, struct mr_buf *out)
     }
 }
 
-/* offset: of the histogram in a shard. */
-static void write_histogram(const struct mr_metrics *metrics, size_t offset, const char *name,
+/* first: in the first shard; stride: bytes from there to the one in the next. */
+static void write_histogram(const struct histogram *first, size_t stride, const char *name,
                             const char *label, const char *value, struct mr_buf *out) {
     uint64_t sum_ns = 0, n = 0;
     char full_name[80], labels[128];
     snprintf(full_name, sizeof(full_name), "%s_bucket", name);
     for (size_t b = 0; b <= N_BOUNDS; b++) {
         for (size_t i = 0; i < MR_N_SHARDS; i++) {
-            const char *shard = (const char *)&metrics->shards[i];
-            const struct histogram *histogram = (const struct histogram *)(shard + offset);
+            const void *at = (const char *)first + i * stride;
+            const struct histogram *histogram = at;
             n += get(&histogram->buckets[b]);
             if (b == 0) sum_ns += get(&histogram->sum_ns);
         }
@@ -184,16 +216,55 @@ static void write_histograms(const struct mr_metrics *metrics, struct mr_buf *ou
     mr_metrics_head(out, "mlrace_request_duration_seconds", "histogram",
                     "From the first byte of a request to the last one of its response.");
     for (size_t route = 0; route <= metrics->n_routes; route++) {
-        size_t offset = offsetof(struct shard, durations) + route * sizeof(struct histogram);
-        write_histogram(metrics, offset, "mlrace_request_duration_seconds", "route",
-                        route_name(metrics, route), out);
+        write_histogram(&metrics->shards[0].durations[route], sizeof(struct shard),
+                        "mlrace_request_duration_seconds", "route", route_name(metrics, route),
+                        out);
     }
     mr_metrics_head(out, "mlrace_request_stage_duration_seconds", "histogram",
                     "Times of the stages that requests went through.");
     for (size_t stage = 0; stage < MR_N_STAGES; stage++) {
-        size_t offset = offsetof(struct shard, stages) + stage * sizeof(struct histogram);
-        write_histogram(metrics, offset, "mlrace_request_stage_duration_seconds", "stage",
-                        mr_stage_names[stage], out);
+        write_histogram(&metrics->shards[0].stages[stage], sizeof(struct shard),
+                        "mlrace_request_stage_duration_seconds", "stage", mr_stage_names[stage],
+                        out);
+    }
+}
+
+static void write_status(const struct mr_metrics *metrics, size_t model, size_t status,
+                         struct mr_buf *out) {
+    uint64_t n = 0;
+    for (unsigned i = 0; i < MR_N_SHARDS; i++) {
+        n += get(&model_shard(metrics, i, model)->requests[status]);
+    }
+    if (!n) return;
+    char code[16] = "other", labels[128];
+    if (statuses[status]) snprintf(code, sizeof(code), "%d", statuses[status]);
+    snprintf(labels, sizeof(labels), "model=\"%s\",status=\"%s\"", metrics->models[model], code);
+    mr_metrics_sample(out, "mlrace_model_requests_total", labels, (double)n);
+}
+
+static void write_models(const struct mr_metrics *metrics, struct mr_buf *out) {
+    mr_metrics_head(out, "mlrace_model_requests_total", "counter",
+                    "Requests for a model that are over.");
+    for (size_t model = 0; model < metrics->n_models; model++) {
+        for (size_t i = 0; i < N_STATUSES; i++) write_status(metrics, model, i, out);
+    }
+    mr_metrics_head(out, "mlrace_model_request_duration_seconds", "histogram",
+                    "From the first byte of such a request to the last one of its response.");
+    for (size_t model = 0; model < metrics->n_models; model++) {
+        write_histogram(&model_shard(metrics, 0, model)->durations,
+                        metrics->n_models * sizeof(struct model_shard),
+                        "mlrace_model_request_duration_seconds", "model", metrics->models[model],
+                        out);
+    }
+    mr_metrics_head(out, "mlrace_model_rows_total", "counter", "Rows that a model was asked for.");
+    for (size_t model = 0; model < metrics->n_models; model++) {
+        uint64_t n_rows = 0;
+        char labels[128];
+        for (unsigned i = 0; i < MR_N_SHARDS; i++) {
+            n_rows += get(&model_shard(metrics, i, model)->n_rows);
+        }
+        snprintf(labels, sizeof(labels), "model=\"%s\"", metrics->models[model]);
+        mr_metrics_sample(out, "mlrace_model_rows_total", labels, (double)n_rows);
     }
 }
 
@@ -209,6 +280,7 @@ void mr_metrics_write(const struct mr_metrics *metrics, struct mr_buf *out) {
     }
     write_requests(metrics, out);
     write_histograms(metrics, out);
+    if (metrics->n_models) write_models(metrics, out);
     const struct {
         const char *name, *type, *help;
         double value;

@@ -30,6 +30,7 @@ struct mr_metrics;
 /* A request that is over. */
 struct mr_metrics_request {
     size_t route; /* index into the routes; n_routes: none of them */
+    size_t model; /* index into the models that was asked; n_models: none */
     int status;   /* 0: the client left before there was one; counted as 499, as nginx does */
     size_t n_received, n_sent; /* bytes of the bodies */
     int64_t n_rows;            /* of what was asked; 0: none, or it got not that far */
@@ -37,9 +38,12 @@ struct mr_metrics_request {
     uint64_t stage_ns[MR_N_STAGES]; /* 0: the request did not get there; not counted */
 };
 
-/* routes  paths, n_routes <= MR_METRICS_MAX_ROUTES; must outlive the metrics
+/* What is counted for each of; must outlive the metrics.
+ * routes   paths, n_routes <= MR_METRICS_MAX_ROUTES
+ * models   names; n_models 0: there is only one, for which nothing is counted separately
  * returns  NULL: no memory */
-struct mr_metrics *mr_metrics_new(const char *const *routes, size_t n_routes);
+struct mr_metrics *mr_metrics_new(const char *const *routes, size_t n_routes,
+                                  const char *const *models, size_t n_models);
 void mr_metrics_free(struct mr_metrics *metrics); /* NULL is allowed */
 
 /* Count one.  threads: any */

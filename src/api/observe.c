@@ -6,32 +6,31 @@
 #include "api/trace.h"
 
 /* Sets the numbers and names. Returns how many names there are. */
-static size_t number_routes(struct mr_observer *observer, const char *const *names,
-                            size_t n_routes) {
+static size_t number_routes(struct mr_observer *observer,
+                            const struct mr_observer_options *options) {
     size_t n_names = 0;
-    for (size_t i = 0; i < n_routes; i++) {
+    for (size_t i = 0; i < options->n_routes; i++) {
+        const char *name = options->route_names[i];
         size_t number = 0;
-        while (number < n_names && strcmp(observer->names[number], names[i]) != 0) number++;
-        if (number == n_names && n_names < MR_METRICS_MAX_ROUTES) {
-            observer->names[n_names++] = names[i];
-        }
+        while (number < n_names && strcmp(observer->names[number], name) != 0) number++;
+        if (number == n_names && n_names < MR_METRICS_MAX_ROUTES) observer->names[n_names++] = name;
         observer->numbers[i] = (unsigned char)number;
     }
     return n_names;
 }
 
-mr_status mr_observer_init(struct mr_observer *observer, const struct mr_http_route *routes,
-                           const char *const *names, size_t n_routes, bool has_access_log,
+mr_status mr_observer_init(struct mr_observer *observer, const struct mr_observer_options *options,
                            struct mr_error *err) {
-    *observer = (struct mr_observer){.format = mr_log_get_format(), .routes = routes};
-    observer->numbers = calloc(n_routes, 1);
+    *observer = (struct mr_observer){.format = mr_log_get_format(), .routes = options->routes};
+    observer->numbers = calloc(options->n_routes, 1);
     if (!observer->numbers) return mr_fail(err, MR_E_NO_MEMORY, "out of memory for metrics");
-    size_t n_names = number_routes(observer, names, n_routes);
-    observer->metrics = mr_metrics_new(observer->names, n_names);
+    size_t n_names = number_routes(observer, options);
+    observer->metrics = mr_metrics_new(observer->names, n_names, options->models,
+                                       options->n_models);
     mr_status status = observer->metrics
                            ? MR_OK
                            : mr_fail(err, MR_E_NO_MEMORY, "out of memory for metrics");
-    if (status == MR_OK && has_access_log) {
+    if (status == MR_OK && options->has_access_log) {
         status = mr_log_lines_start(STDERR_FILENO, &observer->access_log, err);
     }
     if (status != MR_OK) mr_observer_deinit(observer);
@@ -166,6 +165,7 @@ void mr_observe(const struct mr_observer *observer, const struct mr_http_exchang
     const struct mr_trace *trace = exchange->notes;
     struct mr_metrics_request request = {
         .route = exchange->route ? observer->numbers[exchange->route - observer->routes] : SIZE_MAX,
+        .model = trace ? trace->served->number : SIZE_MAX,
         .status = exchange->status,
         .n_received = exchange->n_received,
         .n_sent = exchange->n_sent,

@@ -20,13 +20,21 @@ struct mr_observer {
     const char *names[MR_METRICS_MAX_ROUTES];
 };
 
+struct mr_observer_options {
+    const struct mr_http_route *routes;
+    const char *const *route_names; /* in metrics; routes of one name are counted together */
+    size_t n_routes;
+    const char *const *models; /* names; n_models 0: there is only one, which needs none */
+    size_t n_models;
+    bool has_access_log;
+};
+
 /* Begin to count and, if there is to be an access log, to write it to standard error.
- * names    what the routes are called in metrics; those of one name are counted together
+ * options  what they point to must outlive the observer
  * returns  MR_OK; MR_E_NO_MEMORY, MR_E_IO */
 MR_MUST_CHECK mr_status mr_observer_init(struct mr_observer *observer,
-                                         const struct mr_http_route *routes,
-                                         const char *const *names, size_t n_routes,
-                                         bool has_access_log, struct mr_error *err);
+                                         const struct mr_observer_options *options,
+                                         struct mr_error *err);
 
 /* When no request is under way any more. */
 void mr_observer_deinit(struct mr_observer *observer);

@@ -274,6 +274,7 @@ static struct offload *suspend(const struct mr_endpoints *endpoints,
     if (!offload) return NULL;
     offload->endpoints = endpoints;
     offload->version = mr_trace_of(request)->version;
+    offload->job.group = (unsigned)mr_trace_of(request)->served->number;
     offload->request = request;
     offload->job.deadline_ns = mr_deadline_of(request);
     offload->pending = mr_http_suspend(request, &ops, offload);

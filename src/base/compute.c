@@ -12,13 +12,19 @@ struct job_list {
     struct mr_compute_job *first, *last;
 };
 
+struct group {
+    struct job_list queue;   /* jobs with pieces to take: the first one's turn is next */
+    struct job_list waiting; /* large jobs that have not begun */
+};
+
 struct mr_compute {
     pthread_mutex_t lock; /* protects what follows, and the private part of every job */
     pthread_cond_t has_work;
-    struct job_list queue;       /* jobs with pieces to take: the first one's turn is next */
-    struct job_list waiting;     /* large jobs that have not begun */
-    unsigned max_large, n_large; /* large jobs that have begun */
-    uint64_t next_ns;            /* no deadline of what waits is before */
+    struct group *groups; /* n_groups of them */
+    unsigned n_groups;
+    unsigned next_group, next_large; /* whose turn is next to have a piece taken, to begin */
+    unsigned max_large, n_large;     /* large jobs that have begun */
+    uint64_t next_ns;                /* no deadline of what waits is before */
     unsigned n_asleep;
     bool is_ending;
     unsigned n_threads;
@@ -63,7 +69,7 @@ static void queue_job(struct mr_compute *compute, struct mr_compute_job *job) {
     note_deadline(compute, job);
     job->is_queued = true;
     job->n_taken = 0;
-    append(&compute->queue, job);
+    append(&compute->groups[job->group].queue, job);
     for (size_t i = 0; i < job->n_pieces && i < compute->n_asleep; i++) {
         pthread_cond_signal(&compute->has_work);
     }
@@ -71,25 +77,37 @@ static void queue_job(struct mr_compute *compute, struct mr_compute_job *job) {
 
 /* A large job has ended: the next one may begin. */
 static void leave_large(struct mr_compute *compute) {
-    struct mr_compute_job *next = compute->waiting.first;
+    struct job_list *waiting = NULL;
     compute->n_large--;
-    if (!next) return;
-    unlink_job(&compute->waiting, next);
+    for (unsigned i = 0; i < compute->n_groups && !waiting; i++) {
+        struct group *group = &compute->groups[compute->next_large];
+        compute->next_large = (compute->next_large + 1) % compute->n_groups;
+        if (group->waiting.first) waiting = &group->waiting;
+    }
+    if (!waiting) return;
+    struct mr_compute_job *next = waiting->first;
+    unlink_job(waiting, next);
     next->is_waiting = false;
     compute->n_large++;
     queue_job(compute, next);
 }
 
-/* Takes a piece of the job whose turn it is; false: there is none. */
+/* Takes a piece of the job whose turn it is in the group whose turn it is; false: there is none. */
 static bool take_piece(struct mr_compute *compute, struct mr_compute_job **out, size_t *piece) {
-    struct mr_compute_job *job = compute->queue.first;
-    if (!job) return false;
-    unlink_job(&compute->queue, job);
+    struct job_list *queue = NULL;
+    for (unsigned i = 0; i < compute->n_groups && !queue; i++) {
+        struct group *group = &compute->groups[compute->next_group];
+        compute->next_group = (compute->next_group + 1) % compute->n_groups;
+        if (group->queue.first) queue = &group->queue;
+    }
+    if (!queue) return false;
+    struct mr_compute_job *job = queue->first;
+    unlink_job(queue, job);
     *out = job;
     *piece = job->n_taken++;
     job->n_running++;
     job->is_queued = job->n_taken < job->n_pieces;
-    if (job->is_queued) append(&compute->queue, job);
+    if (job->is_queued) append(queue, job);
     return true;
 }
 
@@ -138,8 +156,10 @@ static void drop_late(struct mr_compute *compute) {
     uint64_t now_ns = mr_clock_ns();
     if (now_ns < compute->next_ns) return;
     compute->next_ns = UINT64_MAX;
-    take_late(compute, &compute->queue, now_ns, &late);
-    take_late(compute, &compute->waiting, now_ns, &late);
+    for (unsigned i = 0; i < compute->n_groups; i++) {
+        take_late(compute, &compute->groups[i].queue, now_ns, &late);
+        take_late(compute, &compute->groups[i].waiting, now_ns, &late);
+    }
     for (struct mr_compute_job *job = late.first, *next; job; job = next) {
         next = job->next;
         end_pieces(compute, job);
@@ -189,10 +209,18 @@ static int start_threads(struct mr_compute *compute, unsigned n) {
     return code;
 }
 
-mr_status mr_compute_new(unsigned n_processors, struct mr_compute **out, struct mr_error *err) {
+mr_status mr_compute_new(unsigned n_processors, unsigned n_groups, struct mr_compute **out,
+                         struct mr_error *err) {
     unsigned n_threads = n_processors + 1;
     struct mr_compute *compute = calloc(1, sizeof(*compute) + n_threads * sizeof(pthread_t));
-    if (!compute) return mr_fail(err, MR_E_NO_MEMORY, "out of memory for %u threads", n_threads);
+    struct group *groups = calloc(n_groups, sizeof(*groups));
+    if (!compute || !groups) {
+        free(compute);
+        free(groups);
+        return mr_fail(err, MR_E_NO_MEMORY, "out of memory for %u threads", n_threads);
+    }
+    compute->groups = groups;
+    compute->n_groups = n_groups;
     compute->max_large = n_processors;
     compute->next_ns = UINT64_MAX;
     pthread_mutex_init(&compute->lock, NULL);
@@ -215,6 +243,7 @@ void mr_compute_free(struct mr_compute *compute) {
     for (unsigned i = 0; i < compute->n_threads; i++) pthread_join(compute->threads[i], NULL);
     pthread_cond_destroy(&compute->has_work);
     pthread_mutex_destroy(&compute->lock);
+    free(compute->groups);
     free(compute);
 }
 
@@ -225,9 +254,12 @@ void mr_compute_submit(struct mr_compute *compute, struct mr_compute_job *job) {
     if (job->is_large && compute->n_large == compute->max_large) {
         job->is_queued = job->is_waiting = true;
         note_deadline(compute, job);
-        append(&compute->waiting, job);
+        append(&compute->groups[job->group].waiting, job);
     } else {
-        compute->n_large += job->is_large;
+        if (job->is_large) {
+            compute->n_large++;
+            compute->next_large = (job->group + 1) % compute->n_groups;
+        }
         queue_job(compute, job);
     }
     pthread_mutex_unlock(&compute->lock);
@@ -238,7 +270,8 @@ bool mr_compute_cancel(struct mr_compute *compute, struct mr_compute_job *job) {
     bool is_dropped = job->is_queued && job->n_running == 0;
     if (job->is_queued) {
         bool was_waiting = job->is_waiting;
-        unlink_job(was_waiting ? &compute->waiting : &compute->queue, job);
+        struct group *group = &compute->groups[job->group];
+        unlink_job(was_waiting ? &group->waiting : &group->queue, job);
         job->is_queued = job->is_waiting = false;
         if (is_dropped && job->is_large && !was_waiting) leave_large(compute);
     }

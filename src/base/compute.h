@@ -2,12 +2,13 @@
  *
  * A job is a number of pieces that may run at the same time, on any threads, and something to do
  * when all of them have ended, which may be to go on with other pieces. Threads take pieces from
- * all jobs in turn, so that a job of few pieces does not wait for the end of one with many; no
+ * all groups of jobs in turn, and from all jobs of a group in turn, so that a job of few pieces
+ * does not wait for the end of one with many, nor a group of few jobs for the end of another; no
  * thread waits for others. Jobs that hold much memory once they have begun are `large`: only as
- * many of them as there are processors are under way, the others wait in the order in which they
- * came. There is one thread more than processors: pieces that take long on each of them, such as
- * decoding a large body, leave one for the others. A job may have a deadline: once it is past no
- * piece of it begins, which is seen whenever a thread looks for work. */
+ * many of them as there are processors are under way, the others wait, those of a group in the
+ * order in which they came. There is one thread more than processors: pieces that take long on each
+ * of them, such as decoding a large body, leave one for the others. A job may have a deadline: once
+ * it is past no piece of it begins, which is seen whenever a thread looks for work. */
 #ifndef MR_BASE_COMPUTE_H
 #define MR_BASE_COMPUTE_H
 
@@ -26,7 +27,7 @@ typedef enum mr_compute_end {
     MR_COMPUTE_LATE       /* some, or none, since its deadline passed */
 } mr_compute_end;
 
-/* In memory of the caller's, zeroed but for the first five; the pool's from mr_compute_submit on,
+/* In memory of the caller's, zeroed but for the first six; the pool's from mr_compute_submit on,
  * until `done` returns false or mr_compute_cancel true. */
 struct mr_compute_job {
     /* Work on a piece, 0 .. n_pieces. On any thread, for several pieces at once. */
@@ -40,6 +41,7 @@ struct mr_compute_job {
     size_t n_pieces;      /* at least 1 */
     uint64_t deadline_ns; /* of mr_clock_ns(); 0: none */
     bool is_large;
+    unsigned group; /* below the pool's n_groups */
 
     /* Private, under the pool's lock. */
     struct mr_compute_job *previous, *next;
@@ -53,10 +55,11 @@ struct mr_compute_job {
 
 /* Start the threads, which block all signals.
  * n_processors  at least 1
+ * n_groups      that have their turns; at least 1
  * out           owned by the caller: mr_compute_free; untouched on error
  * returns       MR_OK, MR_E_NO_MEMORY, MR_E_IO */
-MR_MUST_CHECK mr_status mr_compute_new(unsigned n_processors, struct mr_compute **out,
-                                       struct mr_error *err);
+MR_MUST_CHECK mr_status mr_compute_new(unsigned n_processors, unsigned n_groups,
+                                       struct mr_compute **out, struct mr_error *err);
 
 /* Have all jobs run to their end, then end the threads. NULL is allowed. */
 void mr_compute_free(struct mr_compute *take_compute);

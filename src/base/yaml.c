@@ -80,6 +80,34 @@ int mr_yaml_child(const struct mr_yaml *yaml, int map, const char *key) {
     return found;
 }
 
+size_t mr_yaml_size(const struct mr_yaml *yaml, int node) {
+    const yaml_node_t *at = get(yaml, node);
+    if (at && at->type == YAML_SEQUENCE_NODE) {
+        return (size_t)(at->data.sequence.items.top - at->data.sequence.items.start);
+    }
+    if (!at || at->type != YAML_MAPPING_NODE) return 0;
+    return (size_t)(at->data.mapping.pairs.top - at->data.mapping.pairs.start);
+}
+
+int mr_yaml_item(const struct mr_yaml *yaml, int node, size_t i) {
+    const yaml_node_t *at = get(yaml, node);
+    bool is_sequence = at->type == YAML_SEQUENCE_NODE;
+    return is_sequence ? at->data.sequence.items.start[i] : at->data.mapping.pairs.start[i].value;
+}
+
+struct mr_str mr_yaml_key(const struct mr_yaml *yaml, int map, size_t i) {
+    const yaml_node_t *at = get(yaml, map);
+    if (at->type != YAML_MAPPING_NODE) return (struct mr_str){NULL, 0};
+    const yaml_node_t *key = get(yaml, at->data.mapping.pairs.start[i].key);
+    bool is_text = key && key->type == YAML_SCALAR_NODE;
+    return is_text ? scalar_text(key) : (struct mr_str){NULL, 0};
+}
+
+size_t mr_yaml_line(const struct mr_yaml *yaml, int node) {
+    const yaml_node_t *at = get(yaml, node);
+    return at ? at->start_mark.line + 1 : 1;
+}
+
 mr_status mr_yaml_text(const struct mr_yaml *yaml, int map, const char *key, struct mr_arena *arena,
                        struct mr_str *out, struct mr_error *err) {
     *out = (struct mr_str){0};

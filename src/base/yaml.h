@@ -28,6 +28,17 @@ int mr_yaml_root(const struct mr_yaml *yaml);
  * value counts, as in PyYAML. */
 int mr_yaml_child(const struct mr_yaml *yaml, int map, const char *key);
 
+/* What a sequence holds, or the values of a mapping's keys, in the order of the text: how many, and
+ * the i-th, i below that. Of anything else there is none. */
+size_t mr_yaml_size(const struct mr_yaml *yaml, int node);
+int mr_yaml_item(const struct mr_yaml *yaml, int node, size_t i);
+
+/* The i-th key of a mapping; size 0 when it is no scalar. Valid as long as the document. */
+struct mr_str mr_yaml_key(const struct mr_yaml *yaml, int map, size_t i);
+
+/* The line where a node begins, from 1; for messages. */
+size_t mr_yaml_line(const struct mr_yaml *yaml, int node);
+
 /* Copy the text under a key into the arena; absent and null give size 0. A NUL follows, and there
  * may be some within.
  * returns  MR_OK; MR_E_FORMAT: it is no scalar; MR_E_NO_MEMORY, MR_E_TOO_LARGE */

@@ -186,6 +186,26 @@ static mr_status serve_until_end(struct server *server, struct mr_error *err) {
     return status;
 }
 
+static mr_status start_observer(struct server *server, struct mr_error *err) {
+    struct mr_endpoints *endpoints = &server->endpoints;
+    bool is_one = endpoints->n_models == 1;
+    const struct mr_observer_options options = {
+        .routes = endpoints->routes,
+        .route_names = endpoints->route_names,
+        .n_routes = endpoints->n_routes,
+        .models = endpoints->model_names,
+        .n_models = is_one ? 0 : endpoints->n_models,
+        .has_access_log = server->config->has_access_log,
+    };
+    return mr_observer_init(&endpoints->observer, &options, err);
+}
+
+static mr_status start_compute(struct server *server, struct mr_error *err) {
+    struct mr_endpoints *endpoints = &server->endpoints;
+    return mr_compute_new(count_threads(server), (unsigned)endpoints->n_models, &endpoints->compute,
+                          err);
+}
+
 /* From the first load of a model to the last. */
 static mr_status serve_models(struct server *server, struct mr_arena *arena, struct mr_error *err) {
     const struct mr_serve_config *config = server->config;
@@ -196,10 +216,9 @@ static mr_status serve_models(struct server *server, struct mr_arena *arena, str
         MR_TRY(mr_loading_wait(&server->loading, err));
     }
     MR_TRY(mr_endpoints_init(endpoints, arena, err));
-    MR_TRY(mr_observer_init(&endpoints->observer, endpoints->routes, endpoints->route_names,
-                            endpoints->n_routes, config->has_access_log, err));
+    MR_TRY(start_observer(server, err));
     mr_status status = mr_hosting_start(config, endpoints, err);
-    if (status == MR_OK) status = mr_compute_new(count_threads(server), &endpoints->compute, err);
+    if (status == MR_OK) status = start_compute(server, err);
     if (status == MR_OK) status = serve_until_end(server, err);
     mr_compute_free(endpoints->compute);
     mr_observer_deinit(&endpoints->observer);

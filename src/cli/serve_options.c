@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/model_file.h"
 #include "cli/queue_options.h"
 
 #define DEFAULT_WATCH_MS 30000
@@ -15,6 +16,8 @@ static const char help[] =
     "\n"
     "Options (environment variable, default):\n" MR_CLI_MODEL_URI_HELP
     "                           several models: -m NAME=URI for each\n"
+    "      --models PATH        a folder whose folders are models, or a YAML file that lists\n"
+    "                           models with name, uri and options of their own\n"
     "  -h, --host HOST          address to listen on (MLFLOW_HOST, 127.0.0.1)\n"
     "  -p, --port PORT          port to listen on, 0 picks a free one (MLFLOW_PORT, 5000)\n"
     "  -t, --timeout SECONDS    time for a request to arrive whole, for the model to answer it or\n"
@@ -47,8 +50,9 @@ static const char help[] =
 static const char more_help[] =
     "      --help               this page\n"
     "\n"
-    "Endpoints: POST /invocations, GET /ping, /health, /readyz, /livez, /version, /metrics. "
-    "/ping,\n"
+    "Endpoints: POST /invocations, GET /ping, /health, /readyz, /livez, /version, /metrics,\n"
+    "/models; of several models POST /models/NAME/invocations, GET /models/NAME/ping: then\n"
+    "/invocations is of the first, and the server is ready when all are. /ping,\n"
     "/health and /readyz answer 503 while Python loads a model, when none of its workers lives,\n"
     "and at shutdown. If the model cannot be loaded, the program ends with exit code 1. A model\n"
     "that streams does so for `Accept: text/event-stream`, or \"stream\": true beside messages,\n"
@@ -59,6 +63,7 @@ static const char more_help[] =
     "Examples:\n"
     "  mlrace serve -m examples/iris/model\n"
     "  mlrace serve -m ./model -h 0.0.0.0 -p 8080 --max-body 1G\n"
+    "  mlrace serve -m champion=models:/iris@champion -m other=./model --watch=30s\n"
     "  mlrace serve -m ./model --engine python --env-manager uv -w 4 --env OMP_NUM_THREADS=1\n"
     "  curl http://127.0.0.1:5000/invocations -H 'Content-Type: application/json' \\\n"
     "       -d '{\"dataframe_records\": [{\"a\": 1.5, \"b\": 2.5}]}'\n";
@@ -74,11 +79,13 @@ enum {
     OPT_SERVER_TIMING,
     OPT_ERROR_DETAIL,
     OPT_WATCH,
-    OPT_ENABLE_RELOAD
+    OPT_ENABLE_RELOAD,
+    OPT_MODELS
 };
 
 static const struct option options[] = {
     {"model-uri", required_argument, NULL, 'm'},
+    {"models", required_argument, NULL, OPT_MODELS},
     {"host", required_argument, NULL, 'h'},
     {"port", required_argument, NULL, 'p'},
     {"timeout", required_argument, NULL, 't'},
@@ -119,6 +126,7 @@ static bool set_option(void *to, int option, char *value, const char **expected)
     struct mr_serve_config *config = to;
     switch (option) {
     case 'm': return mr_model_list_add(&config->models, value, expected);
+    case OPT_MODELS: config->models_path = value; return true;
     case 'h': config->host = value; return true;
     case 'p':
         *expected = "a number from 0 to 65535";
@@ -189,7 +197,12 @@ static int read_config(int argc, char **argv, struct mr_serve_config *config) {
     if (code == 0) code = mr_cli_read(&syntax, argc, argv, config);
     if (code) return code;
     struct mr_error err = {0};
-    if (mr_model_list_check(&config->models, &err) == MR_OK) return 0;
+    mr_status status = MR_OK;
+    if (config->models_path) {
+        status = mr_model_file_read(config->models_path, &config->models, &err);
+    }
+    if (status == MR_OK) status = mr_model_list_check(&config->models, &err);
+    if (status == MR_OK) return 0;
     return mr_cli_usage("serve", "%s", err.message);
 }
 

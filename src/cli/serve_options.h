@@ -10,6 +10,7 @@
 
 struct mr_serve_config {
     struct mr_model_list models;
+    const char *models_path; /* --models; NULL: not given */
     const char *host;
     unsigned long port;
     unsigned long timeout_s;

@@ -34,7 +34,7 @@ static void assert_line(const char *text, const char *line) {
 static void test_nothing_yet(void **state) {
     (void)state;
     struct mr_arena *arena = mr_arena_new(0, NULL);
-    struct mr_metrics *metrics = mr_metrics_new(routes, 2);
+    struct mr_metrics *metrics = mr_metrics_new(routes, 2, NULL, 0);
     const char *text = text_of(metrics, arena);
     assert_null(strstr(text, "mlrace_requests_total{"));
     assert_line(text, "# TYPE mlrace_requests_total counter");
@@ -47,7 +47,7 @@ static void test_nothing_yet(void **state) {
 static void test_requests(void **state) {
     (void)state;
     struct mr_arena *arena = mr_arena_new(0, NULL);
-    struct mr_metrics *metrics = mr_metrics_new(routes, 2);
+    struct mr_metrics *metrics = mr_metrics_new(routes, 2, NULL, 0);
     const struct mr_metrics_request requests[] = {
         {.route = 0,
          .status = 200,
@@ -103,7 +103,7 @@ static void *add_many(void *metrics) {
 static void test_threads(void **state) {
     (void)state;
     struct mr_arena *arena = mr_arena_new(0, NULL);
-    struct mr_metrics *metrics = mr_metrics_new(routes, 2);
+    struct mr_metrics *metrics = mr_metrics_new(routes, 2, NULL, 0);
     enum { N = 40 };
     pthread_t threads[N];
     for (int i = 0; i < N; i++) pthread_create(&threads[i], NULL, add_many, metrics);
@@ -127,11 +127,34 @@ static void test_labels(void **state) {
     mr_arena_free(arena);
 }
 
+static void test_models(void **state) {
+    (void)state;
+    static const char *const models[] = {"a", "b"};
+    struct mr_arena *arena = mr_arena_new(0, NULL);
+    struct mr_metrics *metrics = mr_metrics_new(routes, 2, models, 2);
+    const struct mr_metrics_request requests[] = {
+        {.route = 0, .model = 1, .status = 200, .n_rows = 3, .total_ns = 50000},
+        {.route = 0, .model = 1, .status = 200, .n_rows = 1, .total_ns = 60000},
+        {.route = 0, .model = 0, .status = 503, .total_ns = 50000},
+        {.route = 1, .model = SIZE_MAX, .status = 200},
+    };
+    for (size_t i = 0; i < 4; i++) mr_metrics_add(metrics, &requests[i]);
+    const char *text = text_of(metrics, arena);
+    assert_line(text, "mlrace_model_requests_total{model=\"a\",status=\"503\"} 1");
+    assert_line(text, "mlrace_model_requests_total{model=\"b\",status=\"200\"} 2");
+    assert_line(text, "mlrace_model_request_duration_seconds_count{model=\"b\"} 2");
+    assert_line(text, "mlrace_model_request_duration_seconds_bucket{model=\"b\",le=\"5e-05\"} 1");
+    assert_line(text, "mlrace_model_rows_total{model=\"a\"} 0");
+    assert_line(text, "mlrace_model_rows_total{model=\"b\"} 4");
+    assert_line(text, "mlrace_requests_total{route=\"/invocations\",status=\"200\"} 2");
+    mr_metrics_free(metrics);
+    mr_arena_free(arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_yet),
-        cmocka_unit_test(test_requests),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_models),   cmocka_unit_test(test_nothing_yet),
+        cmocka_unit_test(test_requests), cmocka_unit_test(test_threads),
         cmocka_unit_test(test_labels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

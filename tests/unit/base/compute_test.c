@@ -107,7 +107,7 @@ static struct job new_job(char name, size_t n_pieces) {
 static struct mr_compute *new_pool(unsigned n_processors) {
     struct mr_compute *compute = NULL;
     struct mr_error err = {0};
-    assert_int_equal(mr_compute_new(n_processors, &compute, &err), MR_OK);
+    assert_int_equal(mr_compute_new(n_processors, 3, &compute, &err), MR_OK);
     history.n_events = 0;
     return compute;
 }
@@ -177,6 +177,33 @@ static void pieces_are_taken_in_turns(void **state) {
     open_gate(&first_gate);
     wait_for_events(15);
     assert_string_equal(history.events, "ab.cacac.aaaaa.");
+    open_gate(&gate);
+    mr_compute_free(compute);
+}
+
+/* One group with many jobs, of which some are large, and two with few. */
+static void groups_have_their_turns(void **state) {
+    (void)state;
+    struct gate gate = {0}, first_gate = {0};
+    struct job blocker, first, many[4], few = new_job('f', 2), last = new_job('l', 1), large[3];
+    struct mr_compute *compute = new_single(&blocker, &gate, &first, &first_gate);
+    for (size_t i = 0; i < 4; i++) {
+        many[i] = new_job('m', 2);
+        mr_compute_submit(compute, &many[i].base);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        large[i] = new_job((char)('A' + i), 1);
+        large[i].base.is_large = true;
+        large[i].base.group = i == 2; /* comes last, and is the second to begin */
+        mr_compute_submit(compute, &large[i].base);
+    }
+    few.base.group = 1;
+    last.base.group = 2;
+    mr_compute_submit(compute, &few.base);
+    mr_compute_submit(compute, &last.base);
+    open_gate(&first_gate);
+    wait_for_events(23);
+    assert_string_equal(history.events, "fl.mf.mmmA.C.m.m.m.m.B.");
     open_gate(&gate);
     mr_compute_free(compute);
 }
@@ -365,6 +392,7 @@ int main(void) {
         cmocka_unit_test(every_piece_runs_once),
         cmocka_unit_test(jobs_go_on_and_submit_others),
         cmocka_unit_test(pieces_are_taken_in_turns),
+        cmocka_unit_test(groups_have_their_turns),
         cmocka_unit_test(large_jobs_leave_a_thread_to_others),
         cmocka_unit_test(what_waits_can_be_dropped),
         cmocka_unit_test(large_job_that_waits_can_be_dropped),

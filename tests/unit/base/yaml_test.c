@@ -46,10 +46,31 @@ static void test_refused(void **state) {
     }
 }
 
+static void test_lists(void **state) {
+    (void)state;
+    struct mr_yaml *yaml;
+    assert_int_equal(mr_yaml_parse(mr_str_from("list:\n- a: 1\n- b\nmap: {x: y, [z]: 1}\nnone:\n"),
+                                   "test", &yaml, NULL),
+                     MR_OK);
+    int root = mr_yaml_root(yaml), list = mr_yaml_child(yaml, root, "list");
+    int map = mr_yaml_child(yaml, root, "map");
+    assert_int_equal(mr_yaml_size(yaml, root), 3);
+    assert_int_equal(mr_yaml_size(yaml, list), 2);
+    assert_int_equal(mr_yaml_size(yaml, mr_yaml_child(yaml, root, "none")), 0);
+    assert_int_equal(mr_yaml_size(yaml, 0), 0);
+    assert_int_equal(mr_yaml_item(yaml, root, 1), map);
+    assert_int_equal(mr_yaml_line(yaml, mr_yaml_item(yaml, list, 1)), 3);
+    assert_true(mr_str_is(mr_yaml_key(yaml, mr_yaml_item(yaml, list, 0), 0), "a"));
+    assert_true(mr_str_is(mr_yaml_key(yaml, map, 0), "x"));
+    assert_int_equal(mr_yaml_key(yaml, map, 1).size + mr_yaml_key(yaml, list, 0).size, 0);
+    mr_yaml_free(yaml);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_lists),
     };
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
 }
