@@ -3,7 +3,7 @@
 import asyncio
 import traceback
 
-from . import answers, calls, process, wire
+from . import answers, calls, process, traces, wire
 
 
 class Loop:
@@ -82,10 +82,11 @@ class Loop:
         try:
             with self._served.new_context():
                 call = self._reader.read(payload)
-                if call.wants_stream:
-                    await self._stream(call_id, call)
-                else:
-                    kind, parts = wire.RESULT, calls.encode(call, await self._evaluate(call))
+                with traces.continued(call.trace):
+                    if call.wants_stream:
+                        await self._stream(call_id, call)
+                    else:
+                        kind, parts = wire.RESULT, calls.encode(call, await self._evaluate(call))
         except calls.Refused as refused:
             kind, parts = wire.RESULT, refused.parts
         except asyncio.CancelledError as error:

@@ -6,9 +6,9 @@ import json
 from . import answers, batches, inputs, wire
 
 # predict: of data and params. wants_stream: in chunks, and the model can. parts: of several calls
-# that are asked together, how many of the rows each has; else None.
+# that are asked together, how many of the rows each has; else None. trace: see wire.read_trace.
 Call = collections.namedtuple(
-    "Call", "predict data params is_bare is_nan_literal wants_stream parts"
+    "Call", "predict data params is_bare is_nan_literal wants_stream parts trace"
 )
 
 
@@ -32,6 +32,7 @@ class Reader:
         try:
             request = wire.read_request(payload)
             is_nan_literal = bool(request.flags & wire.NAN_LITERAL)
+            trace = wire.read_trace(payload, request)
             wants_stream = self._served.is_stream and bool(request.flags & wire.WANTS_STREAM)
             if request.kind != wire.RAW:
                 data = self._plan(payload, request)
@@ -39,7 +40,7 @@ class Reader:
                 params = json.loads(text) if text else None
                 predict = self._served.predict
                 parts = wire.read_parts(payload, request)
-                return Call(predict, data, params, False, is_nan_literal, wants_stream, parts)
+                return Call(predict, data, params, False, is_nan_literal, wants_stream, parts, trace)
             wire.read_items(payload, request)  # checks that there are none
             body = wire.read_text(payload, request)
         except MemoryError as error:
@@ -51,7 +52,7 @@ class Reader:
         except BaseException as error:
             raise Refused(answers.body_error(error)) from error
         predict = self._served.predict_parsed
-        return Call(predict, data, params, is_bare, is_nan_literal, wants_stream, None)
+        return Call(predict, data, params, is_bare, is_nan_literal, wants_stream, None, trace)
 
 
 def encode(call, prediction):

@@ -5,7 +5,7 @@ import collections
 import time
 import traceback
 
-from . import answers, batches, calls, process, wire
+from . import answers, batches, calls, process, traces, wire
 
 # After a call that took longer, what has come meanwhile is looked through: a call that waits may
 # have been cancelled.
@@ -75,16 +75,18 @@ class Loop:
             if not call.wants_stream:
                 self._channel.send(wire.RESULT, call_id, *self._evaluate(call))
                 return
-            self._stream(call_id, call)
+            with traces.continued(call.trace):
+                self._stream(call_id, call)
             self._channel.send(wire.END, call_id)
         except calls.Refused as refused:
             self._channel.send(wire.RESULT, call_id, *refused.parts)
 
     def _evaluate(self, call):
         try:
-            prediction = call.predict(call.data, call.params)
-            if hasattr(type(prediction), "__await__"):
-                prediction = asyncio.run(_await(prediction))
+            with traces.continued(call.trace):
+                prediction = call.predict(call.data, call.params)
+                if hasattr(type(prediction), "__await__"):
+                    prediction = asyncio.run(_await(prediction))
         except BaseException as error:
             process.end_if_forked(error)
             # Of calls that are asked together, one that is wrong is to fail alone.

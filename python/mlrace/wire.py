@@ -6,6 +6,7 @@ what comes from anywhere: each offset, size and enum before it is used. Standard
 
 import json
 import math
+import re
 import struct
 from collections import namedtuple
 
@@ -23,7 +24,7 @@ IN_MEMFD = 1  # flag of a header
 
 # Kinds of a request, its flags, and formats of a raw body.
 TABLE, TENSOR, TENSORS, RAW = range(4)
-WANTS_STREAM, NAN_LITERAL, HAS_LABELS, HAS_PARTS = 1, 2, 4, 8
+WANTS_STREAM, NAN_LITERAL, HAS_LABELS, HAS_PARTS, HAS_TRACE = 1, 2, 4, 8, 16
 JSON, CSV, PARQUET = range(3)
 
 # Kinds of a result, and its flags.
@@ -45,6 +46,8 @@ _REQUEST = struct.Struct("=IIIIQQQQ")
 _RESULT = struct.Struct("=IIIIQQQQ")
 _ITEM = struct.Struct("=QIBBBBQQQQQQ")
 _REQUEST_BYTES, _ITEM_BYTES, _ALIGNMENT = 48, 64, 64
+_TRACEPARENT = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACEPARENT_BYTES, _MAX_TRACESTATE = 55, 512
 
 Header = namedtuple("Header", "type is_in_memfd id payload_size n_fds")
 
@@ -98,7 +101,8 @@ def read_request(payload):
         raise WireError(f"a request of {size} bytes, expected at least {_REQUEST_BYTES}")
     fields = _REQUEST.unpack_from(payload)
     kind, flags, body_format, n_items, _, layout_size, text_offset, text_size = fields
-    if kind > RAW or flags > 15 or body_format > PARQUET:
+    is_both = flags & HAS_PARTS and flags & HAS_TRACE
+    if kind > RAW or flags > 31 or is_both or body_format > PARQUET:
         raise WireError(f"a request of kind {kind}, flags {flags}, format {body_format}")
     if not _REQUEST_BYTES + n_items * _ITEM_BYTES <= layout_size <= size:
         raise WireError(f"a layout of {layout_size} bytes with {n_items} items, of {size} in all")
@@ -120,7 +124,7 @@ def read_parts(payload, request):
     """How many rows each of the calls has that are asked together; None where there is one."""
     if not request.flags & HAS_PARTS:
         return None
-    start = -(-(request.text_offset + request.text_size) // 8) * 8
+    start = _tail(request)
     n, rest = divmod(len(payload) - start, 8)
     if n < 2 or rest or request.kind == RAW or request.flags & (WANTS_STREAM | HAS_LABELS):
         raise WireError(f"parts of {len(payload) - start} bytes, flags {request.flags}")
@@ -128,6 +132,24 @@ def read_parts(payload, request):
     if min(counts) < 1:
         raise WireError(f"a part of {min(counts)} rows")
     return counts
+
+
+def read_trace(payload, request):
+    """The trace that the call belongs to: traceparent and tracestate, "" when that is not given; None
+    where there is none."""
+    if not request.flags & HAS_TRACE:
+        return None
+    with memoryview(payload) as view:
+        text = bytes(view[_tail(request) :])
+    parent, state = text[:_TRACEPARENT_BYTES], text[_TRACEPARENT_BYTES:]
+    if not _TRACEPARENT.fullmatch(parent) or len(state) > _MAX_TRACESTATE or not state.isascii():
+        raise WireError(f"a trace of {len(text)} bytes")
+    return parent.decode(), state.decode()
+
+
+def _tail(request):
+    """Where what comes behind the text begins."""
+    return -(-(request.text_offset + request.text_size) // 8) * 8
 
 
 def read_items(payload, request):

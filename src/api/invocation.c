@@ -180,6 +180,7 @@ mr_status mr_invocation_start(const struct mr_endpoints *endpoints, struct mr_ht
         .input = &invocation->question.input,
         .arena = request->arena,
         .deadline_ns = mr_deadline_of_client(request),
+        .trace = mr_trace_of(request)->context,
         .wants_stream = question->wants_stream || accepts_stream(mr_http_header(request, "Accept")),
         .chunk = take_chunk,
         .done = take_answer,

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "api/trace.h"
+#include "api/traceparent.h"
 
 /* Sets the numbers and names. Returns how many names there are. */
 static size_t number_routes(struct mr_observer *observer,
@@ -110,6 +111,11 @@ static void put_json(struct mr_text *line, const struct mr_http_exchange *exchan
     MR_TEXT_PUT(line, "\", \"path\": \"");
     put_path(line, exchange->path);
     put_number(line, "\", \"status\": ", (uint64_t)status_of(exchange));
+    if (trace && trace->context.size) {
+        MR_TEXT_PUT(line, ", \"trace_id\": \"");
+        mr_text_put(line, trace->context.data + 3, MR_TRACE_ID_BYTES);
+        MR_TEXT_PUT(line, "\"");
+    }
     if (trace) put_model_json(line, trace);
     if (trace) put_number(line, ", \"rows\": ", (uint64_t)trace->n_rows);
     put_number(line, ", \"request_bytes\": ", exchange->n_received);

@@ -1,5 +1,6 @@
 #include "api/trace.h"
 
+#include "api/traceparent.h"
 #include "base/clock.h"
 #include "schema/slice.h"
 
@@ -10,6 +11,7 @@ struct mr_trace *mr_trace_begin(struct mr_http_request *request, bool is_shown) 
     trace->stage_ns[MR_STAGE_READ] = request->whole_ns - request->first_ns;
     trace->at_ns = request->whole_ns;
     trace->is_shown = is_shown;
+    trace->context = mr_traceparent_read(request);
     return trace;
 }
 

@@ -17,6 +17,7 @@ struct mr_trace {
     struct mr_version *version;     /* and the version of it, which the request has */
     uint64_t deadline_ns;           /* of mr_clock_ns(), see deadline.h; 0: none; so is the next */
     uint64_t client_deadline_ns;    /* the client's own */
+    struct mr_str context;          /* of mr_traceparent_read: the client's trace; size 0: none */
     mr_stage late_stage;            /* where that passed; MR_STAGE_READ: it was in time */
 };
 

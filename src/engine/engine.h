@@ -112,6 +112,9 @@ struct mr_call {
     bool wants_stream;    /* answer in chunks if the model can */
     uint64_t deadline_ns; /* of CLOCK_MONOTONIC: the client waits no longer for the answer, or its
                              first part; 0: not said */
+    struct mr_str trace;  /* that the model is to continue, valid until `done`: 55 bytes of
+                             traceparent, then a tracestate, as in HTTP's headers; size 0: none.
+                             Of calls that are answered together none is continued */
     /* Both on any thread, none after mr_engine_cancel returned true. chunk: a part of a streamed
      * answer, as JSON text of one line that is valid until it returns; false when it cannot be
      * taken, which ends the call by `done` with MR_E_NO_MEMORY. It may pause or cancel the call.

@@ -1,8 +1,8 @@
 /* The server's side of the worker protocol, for tests of the Python side.
  *
- * `tool_wire requests` reads a JSON object a line (request.h; "wants_stream" and "is_nan_literal"
- * too) and writes for each a u64 that is 1 for a request that was refused, a u64 size, and so many
- * bytes: the payload of a PREDICT, or a JSON object with error_code and message.
+ * `tool_wire requests` reads a JSON object a line (request.h; "wants_stream", "is_nan_literal"
+ * and "trace" too) and writes for each a u64 that is 1 for a request that was refused, a u64 size,
+ * and so many bytes: the payload of a PREDICT, or a JSON object with error_code and message.
  *
  * `tool_wire results` reads a u64 size and so many bytes, the payload of a RESULT, and writes the
  * answer a line: {"http_status", "body"}, or {"error_code", "message"} where it is refused. */
@@ -26,9 +26,11 @@ static mr_status write_request(yyjson_val *line, struct mr_arena *arena, struct 
     MR_TRY(decode_request(line, arena, &decoded, err));
     const char *reason;
     if (!mr_wire_can_carry(&decoded.input, &reason)) decoded.input.kind = MR_INPUT_RAW;
+    const char *trace = yyjson_get_str(yyjson_obj_get(line, "trace"));
     const struct mr_wire_request_options options = {
         .wants_stream = yyjson_get_bool(yyjson_obj_get(line, "wants_stream")),
-        .is_nan_literal = yyjson_get_bool(yyjson_obj_get(line, "is_nan_literal"))};
+        .is_nan_literal = yyjson_get_bool(yyjson_obj_get(line, "is_nan_literal")),
+        .trace = trace ? mr_str_from(trace) : (struct mr_str){0}};
     const struct mr_input *const inputs = &decoded.input;
     struct mr_wire_request *plan;
     size_t size;

@@ -138,7 +138,7 @@ BAD = [
     ("head only", GOOD[:48]),
     *((f"cut to {size}", GOOD[:size]) for size in range(49, SIZE, 61)),
     *((f"kind {n}", patch_head(GOOD, kind=n)) for n in (1, 2, 3, 4, 2**32 - 1)),
-    *((f"flags {n}", patch_head(GOOD, flags=n)) for n in (8, 2**32 - 1)),
+    *((f"flags {n}", patch_head(GOOD, flags=n)) for n in (8, 16, 24, 32, 2**32 - 1)),
     *((f"format {n}", patch_head(GOOD, format=n)) for n in (3, 2**32 - 1)),
     *((f"{n} items", patch_head(GOOD, n_items=n)) for n in (0, 5, 2**32 - 1)),
     *((f"{n} rows", patch_head(GOOD, n_rows=n)) for n in (0, 1, 3, *HUGE)),
@@ -221,6 +221,31 @@ def test_tensors_with_missing_values(doer):
     array = np.ones(3)
     payload = wire.request(wire.TENSOR, [Values(None, array, shape=(3,), missing=(1,))])
     assert doer.worker.ask(payload).status == 500
+
+
+PARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        b"",
+        PARENT[:-1],
+        PARENT.replace(b"a", b"A"),
+        PARENT.replace(b"-", b"_"),
+        b"01" + PARENT[2:],
+        b"\xff" * 55,
+        PARENT + b"x" * 513,
+        PARENT + b"\xff",
+        PARENT + b"x" * 60_000,
+    ],
+    ids=lambda trace: trace[:60].decode(errors="replace"),
+)
+def test_traces(doer, trace):
+    head = patch_head(GOOD, flags=4 | 16) + bytes(-len(GOOD) % 8)
+    result = doer.worker.ask(head + trace)
+    assert (result.kind, result.status) == ("error", 500)
+    assert doer.worker.ask(head + PARENT + b"a=1").value == 7
 
 
 def test_a_remembered_layout_is_checked_against_each_payload(doer):

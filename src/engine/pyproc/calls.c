@@ -68,7 +68,8 @@ mr_status mr_calls_prepare(const struct mr_calls *calls, struct mr_call *call,
     *ticket = (struct mr_ticket){
         .call = call, .n_rows = (uint64_t)mr_wire_n_rows(call->input), .memfd = {.fd = -1}};
     const struct mr_wire_request_options options = {.wants_stream = call->wants_stream,
-                                                    .is_nan_literal = calls->is_nan_literal};
+                                                    .is_nan_literal = calls->is_nan_literal,
+                                                    .trace = call->trace};
     struct mr_wire_request *request;
     MR_TRY(
         mr_wire_plan_request(&call->input, 1, &options, call->arena, &request, &ticket->size, err));

@@ -48,6 +48,7 @@ MR_MUST_CHECK mr_status mr_wire_read_header(const void *datagram, size_t size,
 struct mr_wire_request_options {
     bool wants_stream;
     bool is_nan_literal; /* NaN as MLflow writes it; else null */
+    struct mr_str trace; /* see struct mr_call; size 0: none. Not of several inputs */
 };
 
 /* The layout of a request, computed before it is written: so that it can be written once, to where

@@ -4,7 +4,13 @@
 
 #define BUFFER_ALIGNMENT ((size_t)64)
 
-enum { REQUEST_STREAM = 1, REQUEST_NAN_LITERAL = 2, REQUEST_INDEX = 4, REQUEST_PARTS = 8 };
+enum {
+    REQUEST_STREAM = 1,
+    REQUEST_NAN_LITERAL = 2,
+    REQUEST_INDEX = 4,
+    REQUEST_PARTS = 8,
+    REQUEST_TRACE = 16
+};
 enum { ITEM_OBJECTS = 1, ITEM_FORTRAN = 2 };
 
 /* What follows header and items, in this order. Each part holds a piece of each item, or none of
@@ -40,7 +46,8 @@ struct mr_wire_request {
     struct mr_str text;
     const struct mr_input *const *inputs;
     size_t n_inputs;
-    size_t parts_offset; /* of several: where their numbers of rows stand */
+    struct mr_str trace;
+    size_t tail_offset; /* of several: where their numbers of rows stand; else the trace */
 };
 
 static bool is_text(mr_dtype dtype) {
@@ -308,10 +315,9 @@ static bool lay_out(struct mr_wire_request *request, size_t *size) {
     }
     header->text_size = request->text.size;
     header->text_offset = claim(size, BUFFER_ALIGNMENT, request->text.size, &is_overflown);
-    if (request->n_inputs > 1) {
-        request->parts_offset = claim(size, sizeof(int64_t), request->n_inputs * sizeof(int64_t),
-                                      &is_overflown);
-    }
+    size_t tail_size = request->n_inputs > 1 ? request->n_inputs * sizeof(int64_t)
+                                             : request->trace.size;
+    if (tail_size) request->tail_offset = claim(size, sizeof(int64_t), tail_size, &is_overflown);
     return !is_overflown;
 }
 
@@ -326,7 +332,12 @@ mr_status mr_wire_plan_request(const struct mr_input *const *inputs, size_t n_in
     request->header.kind = (uint32_t)inputs[0]->kind;
     if (options->wants_stream) request->header.flags |= REQUEST_STREAM;
     if (options->is_nan_literal) request->header.flags |= REQUEST_NAN_LITERAL;
-    if (n_inputs > 1) request->header.flags |= REQUEST_PARTS;
+    if (n_inputs > 1) {
+        request->header.flags |= REQUEST_PARTS;
+    } else if (options->trace.size) {
+        request->header.flags |= REQUEST_TRACE;
+        request->trace = options->trace;
+    }
     if (inputs[0]->kind == MR_INPUT_RAW) {
         request->header.format = (uint32_t)inputs[0]->raw_format;
         request->text = inputs[0]->raw_body;
@@ -441,8 +452,11 @@ void mr_wire_write_request(const struct mr_wire_request *request, void *to) {
         }
     }
     put(&writer, request->header.text_offset, request->text.data, request->text.size);
+    if (request->trace.size) {
+        put(&writer, request->tail_offset, request->trace.data, request->trace.size);
+    }
     if (request->n_inputs == 1) return;
-    put(&writer, request->parts_offset, NULL, 0);
+    put(&writer, request->tail_offset, NULL, 0);
     for (size_t i = 0; i < request->n_inputs; i++) {
         put_i64(&writer, mr_wire_n_rows(request->inputs[i]));
     }

@@ -128,6 +128,30 @@ static void test_tensors(void **state) {
     assert_joined(inputs, 3, tensor_rows(0, 7));
 }
 
+#define TRACE "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01a=1,b=2"
+
+/* It stands behind all else, and nothing else changes for it but a flag. */
+static void test_trace(void **state) {
+    (void)state;
+    fill();
+    const struct mr_input *input = rows(0, 3);
+    size_t plain_size, size;
+    char *plain = write_all(&input, 1, &plain_size);
+    const struct mr_wire_request_options options = {.is_nan_literal = true,
+                                                    .trace = mr_str_from(TRACE)};
+    struct mr_wire_request *request;
+    assert_int_equal(mr_wire_plan_request(&input, 1, &options, arena, &request, &size, NULL),
+                     MR_OK);
+    size_t at = (plain_size + 7) / 8 * 8;
+    assert_int_equal(size, at + sizeof(TRACE) - 1);
+    char *payload = mr_arena_alloc(arena, size);
+    mr_wire_write_request(request, payload);
+    assert_memory_equal(payload + at, TRACE, sizeof(TRACE) - 1);
+    assert_int_equal(payload[4], plain[4] | 16);
+    payload[4] = plain[4];
+    assert_memory_equal(payload, plain, plain_size);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, arena_setup, arena_teardown)
 
 int main(void) {
@@ -135,6 +159,7 @@ int main(void) {
         TEST(test_tables),
         TEST(test_params_are_those_of_the_first),
         TEST(test_tensors),
+        TEST(test_trace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -186,7 +186,7 @@ static void test_table(void **state) {
     const struct mr_input input = {
         .kind = MR_INPUT_TABLE,
         .table = {.n_rows = 3, .n_cols = 5, .columns = columns, .index = &index}};
-    const struct mr_wire_request_options options = {true, true};
+    const struct mr_wire_request_options options = {.wants_stream = true, .is_nan_literal = true};
     struct written request = write_request(&input, &options);
     assert_int_equal(u32_at(&request, 0), 0);
     assert_int_equal(u32_at(&request, 4), 1 | 2 | 4);
