@@ -26,9 +26,9 @@ char *mr_buf_reserve(struct mr_buf *buf, size_t more) {
 }
 
 void mr_buf_append(struct mr_buf *buf, const void *data, size_t size) {
-    char *at = mr_buf_reserve(buf, size);
+    char *at = size ? mr_buf_reserve(buf, size) : NULL;
     if (!at) return;
-    if (size) memcpy(at, data, size);
+    memcpy(at, data, size);
     buf->size += size;
 }
 
