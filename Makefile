@@ -9,7 +9,7 @@ BENCH = $$(scripts/python) bench/run.py $(if $(ROUNDS),--rounds $(ROUNDS)) \
 	$(if $(filter command% environment,$(origin SECONDS_EACH)),--seconds $(SECONDS_EACH))
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test test-large test-kills test-restarts test-swaps store-table unit sanitize tsan bench bench-full bench-profile bench-engines soak soak-clients fuzz format lint clean
+.PHONY: help build demo test test-large test-kills test-restarts test-swaps store-table unit sanitize tsan bench bench-full bench-profile bench-engines bench-load soak soak-clients fuzz format lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -91,6 +91,12 @@ bench-engines: ## compare tree engines, without servers, with the libraries; FUL
 	@scripts/bootstrap test
 	@scripts/build release mlrace bench_engines
 	$$(scripts/python) bench/engines/run.py $(if $(FULL),--full)
+
+bench-load: ## how long model files of 100 MB take to load, and what memory; writes docs/benchmarks-load.md
+	@scripts/bootstrap test
+	@scripts/venv
+	@scripts/build release mlrace
+	.venv/bin/python bench/load.py
 
 soak: ## a million mixed requests to Python workers: does memory stay flat?
 	@scripts/bootstrap bench

@@ -1,8 +1,8 @@
 /* Trees as they are evaluated: an ensemble, repacked for the processor at hand.
  *
  * Values of a row are first replaced by ranks among the thresholds of their feature, so that nodes
- * compare small integers whatever the library compared: see forest_int.h. Answers are those of the
- * ensemble to the last bit, from every kernel.
+ * compare small integers whatever the library compared, but where the trees are few and small: see
+ * forest_int.h. Answers are those of the ensemble to the last bit, from every kernel.
  * A forest is immutable and shared by all threads; each evaluation has a scratch of its own. */
 #ifndef MR_ENGINE_TREE_FOREST_H
 #define MR_ENGINE_TREE_FOREST_H

@@ -116,7 +116,7 @@ struct mr_tree_paths {
 
 /* Of trees that are walked, the splits that most paths go through are swept: a forest of their own,
  * in which tree t adds to output t % MR_TREE_TOP_TREES the node where a path goes on, counted from
- * the root of the tree, which a float holds up to 2^24. */
+ * the root of the tree: a number below 2^24, which a float holds. */
 struct mr_tree_top {
     const struct mr_tree_forest *forest; /* NULL: paths begin at the roots */
     const uint32_t *columns;             /* of each of its columns: which one of the whole forest */
@@ -124,7 +124,6 @@ struct mr_tree_top {
 
 #define MR_TREE_TOP_LEAVES ((uint32_t)64)
 #define MR_TREE_TOP_TREES ((size_t)128) /* whose starts are kept at once */
-#define MR_TREE_TOP_MAX_NODES ((size_t)1 << 24)
 
 /* Sweeps ------------------------------------------------------------------------------------ */
 

@@ -11,9 +11,11 @@ struct mr_tree_top_builder {
     size_t n_nodes, n_values; /* so far, of all trees */
 };
 
-/* The tops of trees of few leaves are all of them. */
+/* Paths that are followed one by one gain nothing by being shorter: their ends are what takes
+ * time. The tops of trees of few leaves are all of them. */
 static bool is_worthwhile(const struct mr_tree_build *b) {
-    return b->forest->kernel->sweep_rows && b->most_leaves > 2 * MR_TREE_TOP_LEAVES;
+    return b->forest->kernel->follow_rows && b->most_leaves > 2 * MR_TREE_TOP_LEAVES &&
+           b->most_leaves < MR_TREE_WALK_LEAF;
 }
 
 mr_status mr_tree_top_begin(struct mr_tree_build *b, uint32_t n_largest,

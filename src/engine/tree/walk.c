@@ -152,7 +152,7 @@ static mr_status new_temporaries(struct builder *c) {
     if (!c->weights || !c->order || !c->positions || !c->queue) {
         return mr_arena_fail(b->scratch, b->err);
     }
-    return largest < MR_TREE_TOP_MAX_NODES ? mr_tree_top_begin(c->b, largest, &c->top) : MR_OK;
+    return mr_tree_top_begin(c->b, largest, &c->top);
 }
 
 mr_status mr_tree_walk_build(struct mr_tree_build *b) {
