@@ -16,6 +16,7 @@ int mr_cli_serve(int argc, char **argv);
 int mr_cli_predict(int argc, char **argv);
 int mr_cli_explain(int argc, char **argv);
 int mr_cli_prepare_env(int argc, char **argv);
+int mr_cli_cache(int argc, char **argv);
 
 /* Print a usage error to standard error, with a pointer to `--help`; returns MR_EXIT_USAGE. */
 int mr_cli_usage(const char *command, const char *format, ...)

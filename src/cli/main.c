@@ -17,6 +17,7 @@ static const char help[] =
     "  predict      score a file as `mlflow models predict` does\n"
     "  explain      show a model's signature, the engine chosen for it, and why\n"
     "  prepare-env  build the Python environment of a model ahead\n"
+    "  cache        show and remove models that were downloaded\n"
     "\n"
     "`mlrace models serve` is the same as `mlrace serve`, and so on. `mlrace COMMAND --help` "
     "tells\n"
@@ -30,10 +31,9 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"serve", mr_cli_serve},
-    {"predict", mr_cli_predict},
-    {"explain", mr_cli_explain},
-    {"prepare-env", mr_cli_prepare_env},
+    {"serve", mr_cli_serve},     {"predict", mr_cli_predict},
+    {"explain", mr_cli_explain}, {"prepare-env", mr_cli_prepare_env},
+    {"cache", mr_cli_cache},
 };
 
 int main(int argc, char **argv) {

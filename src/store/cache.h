@@ -102,6 +102,27 @@ MR_MUST_CHECK mr_status mr_cache_list(const struct mr_cache *cache, struct mr_ar
 /* Remove an entry that nobody uses; false: somebody does, or it cannot be removed. */
 bool mr_cache_remove(const struct mr_cache *cache, const char *key);
 
+/* Which entries to remove: those that one of these names, and nobody uses. */
+struct mr_cache_prune {
+    bool takes_all;
+    bool takes_incomplete;
+    time_t used_before; /* not used since then; 0: no entry */
+    uint64_t max_bytes; /* the least recently used, until the rest is as large; UINT64_MAX: none */
+    void (*removed)(void *ctx, const struct mr_cache_item *item); /* told of each */
+    void *ctx;
+};
+
+/* What is left. */
+struct mr_cache_left {
+    size_t n_removed, n_kept; /* kept: they were to be removed, but are in use */
+    uint64_t removed_bytes, left_bytes;
+};
+
+/* returns  as mr_cache_list */
+MR_MUST_CHECK mr_status mr_cache_prune(const struct mr_cache *cache,
+                                       const struct mr_cache_prune *prune,
+                                       struct mr_cache_left *left, struct mr_error *err);
+
 /* Remove what was not used for the longest time until all entries and `more_bytes` stay below the
  * cap, and the disk has room for more_bytes. Incomplete ones go first.
  * kept     the key of an entry to keep; NULL: none

@@ -13,6 +13,7 @@
 #include "store/cache_int.h"
 
 #define MAX_ENTRIES 100000
+#define MAX_LIST_BYTES ((size_t)256 << 20)
 #define DISK_RESERVE_BYTES ((uint64_t)64 << 20) /* what others may need meanwhile */
 
 /* --- listing ---------------------------------------------------------------------------------- */
@@ -141,6 +142,46 @@ static void remove_stale_refs(const struct mr_cache *cache) {
     if (refs) closedir(refs);
 }
 
+static bool is_named(const struct mr_cache_prune *prune, const struct mr_cache_item *item,
+                     uint64_t left_bytes) {
+    return prune->takes_all || (prune->takes_incomplete && !item->is_complete) ||
+           item->last_use < prune->used_before || left_bytes > prune->max_bytes;
+}
+
+static mr_status prune_all(const struct mr_cache *cache, const struct mr_cache_prune *prune,
+                           struct mr_arena *arena, struct mr_cache_left *left,
+                           struct mr_error *err) {
+    struct mr_cache_item *items;
+    size_t n;
+    *left = (struct mr_cache_left){0};
+    MR_TRY(mr_cache_list(cache, arena, &items, &n, err));
+    for (size_t i = 0; i < n; i++) left->left_bytes += items[i].about.bytes;
+    for (size_t i = 0; i < n; i++) {
+        if (!is_named(prune, &items[i], left->left_bytes)) continue;
+        if (!mr_cache_remove(cache, items[i].key)) {
+            left->n_kept++;
+            continue;
+        }
+        left->n_removed++;
+        left->removed_bytes += items[i].about.bytes;
+        left->left_bytes -= items[i].about.bytes;
+        prune->removed(prune->ctx, &items[i]);
+    }
+    remove_stale_refs(cache);
+    return MR_OK;
+}
+
+mr_status mr_cache_prune(const struct mr_cache *cache, const struct mr_cache_prune *prune,
+                         struct mr_cache_left *left, struct mr_error *err) {
+    struct mr_arena *arena = mr_arena_new(MAX_LIST_BYTES, NULL);
+    if (!arena) return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
+    mr_status status = prune_all(cache, prune, arena, left, err);
+    mr_arena_free(arena);
+    return status;
+}
+
+/* --- room for more ---------------------------------------------------------------------------- */
+
 static uint64_t free_bytes(const struct mr_cache *cache) {
     struct statvfs disk;
     if (statvfs(cache->folder, &disk) != 0) return UINT64_MAX;
@@ -203,7 +244,7 @@ static mr_status make_room(const struct mr_cache *cache, uint64_t more_bytes, co
 
 mr_status mr_cache_make_room(const struct mr_cache *cache, uint64_t more_bytes, const char *kept,
                              struct mr_error *err) {
-    struct mr_arena *arena = mr_arena_new((size_t)256 << 20, NULL);
+    struct mr_arena *arena = mr_arena_new(MAX_LIST_BYTES, NULL);
     if (!arena) return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
     mr_status status = make_room(cache, more_bytes, kept, arena, err);
     mr_arena_free(arena);
