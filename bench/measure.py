@@ -97,6 +97,7 @@ def running(
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
+            os.killpg(process.pid, signal.SIGCONT)  # where it was stopped
         try:
             process.wait(timeout=10)
         except subprocess.TimeoutExpired:

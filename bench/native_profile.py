@@ -99,8 +99,8 @@ def targets():
         Target(
             "src/http, a constant", lambda port, _: [*echo, f"port={port}"], one_row, floor=True
         ),
-        Target("mlrace, logistic regression", serve(iris), one_row),
-        Target("mlrace, XGBoost of 500 trees", serve(xgboost), xgboost / "split-1-00.json"),
+        Target("mlrace, linear model", serve(iris), one_row),
+        Target("mlrace, 500 trees", serve(xgboost), xgboost / "split-1-00.json"),
     ]
 
 

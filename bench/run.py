@@ -8,6 +8,7 @@ broken off goes on where it was, and bench/report.py makes the page again.
 
 import argparse
 import os
+import signal
 import sys
 import time
 
@@ -18,16 +19,19 @@ from serving.models import MODELS
 from serving.session import Session
 from serving.store import Store, program_hash
 
+ROUNDS_OF_FILES = 3
+
 
 def options_of(arguments):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--full", action="store_true", help="the whole matrix")
     parser.add_argument("--rounds", type=int, help="in which servers take turns")
-    parser.add_argument("--seconds", type=int, default=2, help="of each run of wrk")
+    parser.add_argument("--seconds", type=int, help="of each run of wrk")
     parser.add_argument("--models", nargs="+", choices=MODELS, help="only these")
     parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
     options = parser.parse_args(arguments)
-    options.rounds = options.rounds or (5 if options.full else 3)
+    options.rounds = options.rounds or (5 if options.full else 4)
+    options.seconds = options.seconds or (3 if options.full else 1)
     options.set = "full" if options.full else "short"
     return options
 
@@ -81,8 +85,7 @@ def measure_files(options, store, progress):
         if store.get(f"file-{name}") is None:
             progress.say(f"a file for {name}")
             names = [one for one in batch.CONTENDERS if options.full or one != "spark"]
-            rounds = 2 if options.full else 1
-            store.put(f"file-{name}", batch.measure(name, make_model(name), names, rounds))
+            store.put(f"file-{name}", batch.measure(name, make_model(name), names, ROUNDS_OF_FILES))
         progress.step()
 
 
@@ -117,7 +120,14 @@ def main():
     return report.write(store)
 
 
+def break_off(*_):
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    # Also where a shell has started this in the background: no server stays.
+    signal.signal(signal.SIGINT, break_off)
+    signal.signal(signal.SIGTERM, break_off)
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -192,9 +192,9 @@ def save_pytorch(path):
 
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.ReLU(), torch.nn.Linear(16, 1))
-    X = four_columns().astype("float32")
+    X = four_columns()
     with torch.no_grad():
-        answer = network(torch.from_numpy(X.to_numpy())).numpy()
+        answer = network(torch.from_numpy(X.to_numpy("float32"))).numpy()
     signature = infer_signature(X, answer)
     mlflow.pytorch.save_model(network, path, signature=signature, serialization_format="pickle")
     return four_columns(10_000, seed=2)

@@ -7,7 +7,7 @@ from serving import batch, environments, figures, matrix, sizes, targets
 from serving.models import MODELS, TITLES
 from serving.results import MIN_REQUESTS, OURS, Results
 from serving.servers import N_WORKERS, SERVERS
-from serving.session import N_STARTS
+from serving.session import N_STARTS, WARM_UP_SECONDS
 
 PAGE = ROOT / "docs/benchmarks.md"
 FAR_AHEAD = 3  # times the next; what is less is named first
@@ -18,6 +18,10 @@ FAR_AHEAD = 3  # times the next; what is less is named first
 
 def milliseconds(us):
     return "-" if us is None else f"{us / 1000:,.3g}" if us < 1e6 else f"{us / 1000:,.0f}"
+
+
+def figure(value):
+    return f"{value:,.0f}" if value >= 10 else f"{value:.3g}"
 
 
 def factor(value):
@@ -85,7 +89,8 @@ def weaknesses(results):
         yield "Promises that are missed here:"
         yield ""
         yield from (
-            f"- {value:,.2f} where {sign} {bound} {what}" for what, sign, bound, value in missed
+            f"- {figure(value)} where {sign} {figure(bound)} {what}"
+            for what, sign, bound, value in missed
         )
         yield ""
 
@@ -119,8 +124,8 @@ def promises(results):
         "target | measured | ",
         [
             [
-                f"{sign} {bound} {what}",
-                f"{value:,.2f}" if value < 10 else f"{value:,.0f}",
+                f"{sign} {figure(bound)} {what}",
+                figure(value),
                 "holds" if targets.holds(sign, bound, value) else "**missed**",
             ]
             for what, sign, bound, value in targets.measured(results)
@@ -219,7 +224,7 @@ def files(results):
     yield ""
     yield (
         "A CSV file scored from the command line, on all cores: seconds from exec to exit, "
-        "processor time of all processes, the largest of them in memory. All write what MLflow "
+        "processor time and resident memory of all processes. All write what MLflow "
         "writes."
     )
     yield ""
@@ -255,7 +260,11 @@ def method(context):
     yield "## How it is measured"
     yield ""
     yield from METHOD.format(
-        rounds=context["rounds"], seconds=context["seconds"], workers=N_WORKERS, min=MIN_REQUESTS
+        rounds=context["rounds"],
+        seconds=context["seconds"],
+        workers=N_WORKERS,
+        min=MIN_REQUESTS,
+        warm=WARM_UP_SECONDS,
     ).splitlines()
     yield ""
     yield "What is left out:"
@@ -266,8 +275,9 @@ def method(context):
 
 METHOD = """\
 - Every server is pinned to the same cores, the lower half of the machine's; wrk runs on the others.
-  All servers of a model run at the same time and are asked in turns, {rounds} x {seconds} s after a
-  warm-up of 1 s; where answers are slow a run is longer, until each connection can have had three.
+  All servers of a model run at the same time and are asked in turns, {rounds} x {seconds} s for
+  each cell; where answers are slow a run is longer, until each connection can have had three. A
+  server is warmed up for {warm} s when it has started, and by the comparison of answers.
   A figure is the median over the rounds, ± is half of the distance between the slowest round and
   the fastest; "mlrace is" is the median of the ratios within a round.
 - One row: 32 different requests in turns; 100 rows: 4; 10,000 rows: one. Before and after the runs
@@ -280,7 +290,8 @@ METHOD = """\
   of up to 64 requests within 5 ms. MLServer is asked by the V2 protocol, which it batches; the
   others get MLflow's JSON. LitServe runs the model by MLflow's pyfunc
   (bench/serving/litserve_app.py). nginx answers a constant and does not look at the request: the
-  ceiling of the machine's network stack.
+  ceiling of the machine's network stack. LitServe, which takes a tenth of a core while nobody asks,
+  is stopped (SIGSTOP) while others have their turn.
 - CPU time is utime and stime of the server's process tree over the run, by request; MB is the
   resident memory of the tree after the cell, shared pages counted for each process. p99 is left out
   where a run had less than {min} requests.

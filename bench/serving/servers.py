@@ -18,9 +18,11 @@ class Server:
     path         where it is asked
     formats      of MLflow's that it reads
     digits       how far its answers may be from MLflow's, relatively
+    is_restless  it takes processor time while nobody asks: stopped while others are measured
     """
 
     environment, path, formats, digits = "mlflow", "/invocations", MLFLOW_FORMATS, 1e-12
+    is_restless = False
 
     def __init__(self, name, label):
         self.name, self.label = name, label
@@ -100,6 +102,7 @@ class LitServe(Server):
     """bench/serving/litserve_app.py: workers and batching as for MLServer."""
 
     environment, path, formats, digits = "litserve", "/predict", ("split",), 1e-6
+    is_restless = True  # a tenth of a core
 
     def command(self, model, port, folder):
         app = pathlib.Path(__file__).with_name("litserve_app.py")

@@ -5,19 +5,21 @@ import contextlib
 import dataclasses
 import json
 import math
+import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import tempfile
 import time
 
-from measure import Failed, ask, free_port, load_with_cpu, rss_mb, running
+from measure import Failed, ask, free_port, load_with_cpu, process_tree, rss_mb, running
 from serving.answers import difference
 from serving.servers import SERVERS
 
 N_STARTS = 5  # of a server that starts within a second, for a median
 N_TOGETHER = 16  # clients that ask at the same time while answers are compared
-MAX_RUN_SECONDS = 12
+WARM_UP_SECONDS, MAX_RUN_SECONDS = 2, 12
 
 
 @dataclasses.dataclass
@@ -25,6 +27,21 @@ class Running:
     server: object
     port: int
     process: subprocess.Popen
+
+    @contextlib.contextmanager
+    def turn(self):
+        """While others have theirs a restless server is stopped."""
+        self.signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGSTOP)
+
+    def signal(self, number):
+        if self.server.is_restless:
+            for pid in process_tree(self.process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
 
     def ask(self, body):
         answer = ask(self.port, body, self.server.path)
@@ -71,6 +88,7 @@ class Session:
     def __init__(self, model_folder, names):
         self.model_folder, self.names = model_folder, names
         self.running, self.facts, self.reference = {}, {name: {} for name in names}, {}
+        self.warm = set()
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
@@ -94,6 +112,7 @@ class Session:
             starts += start_seconds(server, self.model_folder, N_STARTS - 1)
         self.facts[server.name]["starts"] = starts
         self.running[server.name] = Running(server, port, process)
+        self.running[server.name].signal(signal.SIGSTOP)
 
     def expected(self, format_, n_rows):
         """MLflow's answers to the requests of such rows; what they are compared with."""
@@ -111,18 +130,18 @@ class Session:
         time. Returns (largest relative difference, median seconds of an answer)."""
         one = self.running[name]
         bodies = one.server.bodies(self.model_folder, cell.format, cell.rows)
-        times, answers = [], []
-        for body in bodies:
-            before = time.perf_counter()
-            answers.append(one.ask(body))
-            times.append(time.perf_counter() - before)
-        worst = 0.0
-        if name != "nginx":
-            worst = self.compare(cell, one.server, answers)
+        times, answers, together = [], [], []
+        with one.turn():
+            for body in bodies:
+                before = time.perf_counter()
+                answers.append(one.ask(body))
+                times.append(time.perf_counter() - before)
             if cell.rows == 1:
                 with concurrent.futures.ThreadPoolExecutor(N_TOGETHER) as threads:
                     together = list(threads.map(one.ask, bodies))
-                worst = max(worst, self.compare(cell, one.server, together))
+        if name == "nginx":
+            return 0.0, statistics.median(times)
+        worst = max(self.compare(cell, one.server, given) for given in (answers, together))
         return worst, statistics.median(times)
 
     def compare(self, cell, server, answers):
@@ -150,8 +169,9 @@ class Session:
                 # Long enough for each connection to have several answers.
                 enough = math.ceil(3 * each * cell.connections)
                 lengths[name] = max(seconds, min(enough, MAX_RUN_SECONDS))
-                if cell.rows < 10_000:  # else the check has warmed it up
-                    self.load(cell, name, 1)
+                if name not in self.warm:
+                    self.load(cell, name, WARM_UP_SECONDS)
+                    self.warm.add(name)
         for _ in range(rounds):
             for name in names:
                 if "invalid" not in rows[name]:
@@ -168,9 +188,10 @@ class Session:
     def load(self, cell, name, seconds):
         one = self.running[name]
         bodies = one.server.bodies(self.model_folder, cell.format, cell.rows)
-        return load_with_cpu(
-            one.process, one.port, cell.connections, seconds, *bodies, path=one.server.path
-        )
+        with one.turn():
+            return load_with_cpu(
+                one.process, one.port, cell.connections, seconds, *bodies, path=one.server.path
+            )
 
 
 @contextlib.contextmanager

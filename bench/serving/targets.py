@@ -54,6 +54,9 @@ def measured(results):
         promises += at(results, n, "x MLflow, XGBoost", ">=", 300, "xgboost", n, "mlflow")
     for n in CONNECTIONS:
         promises += at(results, n, "x MLServer, XGBoost", ">=", 60, "xgboost", n, "mlserver")
+    for other, name, bound in (("mlflow", "MLflow", 300), ("mlserver", "MLServer", 60)):
+        text = f"of {name}'s p99, XGBoost"
+        promises += at(results, 16, text, "<=", 1 / bound, "xgboost", 16, other, key="p99")
     for model, server in (("iris", "mlrace"), ("xgboost", "mlrace"), ("pyfunc", "mlrace-batch")):
         promises += flatness(results, model, server)
     return promises
