@@ -48,15 +48,17 @@ def mlrace_command(model, port, *flags):
     return [mlrace, "serve", "-m", model, "-p", port, "-w", N_SERVER_CORES, *flags]
 
 
-def environment(folder, python=sys.executable):
+def environment(folder, python=sys.executable, python_path=None):
     """What a server or a command runs with: the programs beside `python` first, no telemetry, and
     no word of this shell's about the kernels of BLAS."""
+    more = {"PYTHONPATH": str(python_path)} if python_path else {}
     variables = {key: value for key, value in os.environ.items() if "OPENBLAS_" not in key}
     return {
         **variables,
         "PATH": f"{pathlib.Path(python).parent}:{os.environ['PATH']}",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+        **more,
     }
 
 
@@ -71,6 +73,7 @@ def running(
     core=SERVER_CORE,
     work_folder=None,
     python=sys.executable,
+    python_path=None,
 ):
     """The server, pinned to its cores, from its first answer to `body` (a file) on.
 
@@ -84,7 +87,7 @@ def running(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=environment(folder, python),
+            env=environment(folder, python, python_path),
             start_new_session=True,
         )
     try:

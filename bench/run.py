@@ -39,9 +39,8 @@ def options_of(arguments):
 def install(options):
     for name in ("mlflow", "mlserver", "litserve"):
         environments.install(name)
-        if options.full:
-            environments.add(name, "torch")
     if options.full:
+        environments.install_library("torch")
         environments.install("spark")
 
 

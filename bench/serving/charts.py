@@ -6,7 +6,7 @@ import math
 FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 INK, FAINT, GRID = "#1f2933", "#66727f", "#e4e7eb"
 WIDTH, MARGIN = 820, 24
-BAR, GAP, LABEL_WIDTH = 13, 14, 178
+BAR, GAP, LABEL_WIDTH = 13, 14, 206
 
 
 class Svg:
@@ -18,9 +18,11 @@ class Svg:
         self.text(MARGIN, 51, note, size=12, colour=FAINT)
 
     def text(self, x, y, text, size=11, anchor="start", weight=400, colour=INK):
+        """On a rim of the card's colour, which keeps grid lines away."""
         self.parts.append(
             f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" '
-            f'font-weight="{weight}" fill="{colour}">{html.escape(text)}</text>'
+            f'font-weight="{weight}" fill="{colour}" stroke="#ffffff" stroke-width="3" '
+            f'paint-order="stroke">{html.escape(text)}</text>'
         )
 
     def line(self, x1, y1, x2, y2, colour=GRID, width=1):

@@ -3,7 +3,9 @@
 Each has a list, bench/envs/NAME.txt, and is made again when its list has changed.
 """
 
+import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -12,14 +14,21 @@ from measure import ROOT, Failed
 LISTS, FOLDER = ROOT / "bench/envs", ROOT / "build/bench/envs"
 # Without its dependencies, which are there already but for NVIDIA's NCCL: hundreds of megabytes.
 XGBOOST = "xgboost==3.2.0"
+# What a model needs beside the environments; only where the model is measured.
+LIBRARIES = {"pytorch": "torch"}
 
 
 def python(name):
     return FOLDER / name / "bin/python"
 
 
+def python_path(model):
+    """PYTHONPATH for what loads a model, or None."""
+    return FOLDER / LIBRARIES[model] if model in LIBRARIES else None
+
+
 def site_packages_mb(name):
-    """What the files of its packages take, before anything was added by `add`."""
+    """What the files of its packages take."""
     return float((FOLDER / name / "megabytes").read_text())
 
 
@@ -38,14 +47,17 @@ def install(name):
     (folder / "installed").write_text(wanted)
 
 
-def add(name, extra):
-    """Adds the packages of bench/envs/EXTRA.txt to an environment."""
-    done = FOLDER / name / f"added-{extra}"
-    wanted = text_of(extra)
-    if not done.exists() or done.read_text() != wanted:
-        print(f"bench: adding bench/envs/{extra}.txt to {name}", flush=True)
-        run(python(name), "-m", "pip", "install", "-r", LISTS / f"{extra}.txt")
-        done.write_text(wanted)
+def install_library(name):
+    """The packages of bench/envs/NAME.txt in a folder of their own, for PYTHONPATH: whatever finds
+    PyTorch beside it imports it, which would cost servers of other models time and memory."""
+    folder, wanted = FOLDER / name, text_of(name)
+    if stamp(name) == wanted:
+        return
+    print(f"bench: installing bench/envs/{name}.txt", flush=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    pip = [python("mlflow"), "-m", "pip", "install"]
+    run(*pip, "--target", folder, "-r", LISTS / f"{name}.txt")
+    (folder / "installed").write_text(wanted)
 
 
 def text_of(name):
@@ -60,8 +72,12 @@ def stamp(name):
     return path.read_text() if path.exists() else None
 
 
-def run(*command):
-    result = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+def run(*command, path=None):
+    """A command that says nothing unless it fails; `path` is its PYTHONPATH."""
+    more = {"PYTHONPATH": str(path)} if path else {}
+    result = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, env={**os.environ, **more}
+    )
     if result.returncode:
         end = (result.stdout + result.stderr)[-2000:]
         raise Failed(f"bench: {pathlib.Path(command[0]).name} failed: {end}")

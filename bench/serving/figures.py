@@ -18,9 +18,13 @@ COLOURS = {
     "MLflow, 1 worker": "#2374c6",
     "nginx, a constant": "#b3bcc5",
 }
-FILE_COLOURS = dict(
-    zip((label for label, *_ in batch.CONTENDERS.values()), ("#2374c6", "#2f9e77", "#7b61c9"))
-) | {"mlrace predict": "#d6336c"}
+FILE_COLOURS = {
+    label: colour
+    for (label, *_), colour in zip(
+        map(batch.CONTENDERS.get, ("mlrace", "script", "mlflow", "spark")),
+        ("#d6336c", "#2f9e77", "#2374c6", "#7b61c9"),
+    )
+}
 
 
 def by_model(results, value):

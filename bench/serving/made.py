@@ -16,6 +16,7 @@ def make_model(name):
     if not stamp.exists() or stamp.read_text() != source:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        environments.run(environments.python("mlflow"), SCRIPT, name, folder)
+        path = environments.python_path(name)
+        environments.run(environments.python("mlflow"), SCRIPT, name, folder, path=path)
         stamp.write_text(source)
     return folder

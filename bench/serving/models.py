@@ -97,10 +97,16 @@ def save_forest(path):
     return random_frame(10_000, COLUMNS, seed=2)
 
 
-def save_pipeline(path):
+def save_pickled(model, path, X):
     import mlflow
-    import numpy as np
     from mlflow.models import infer_signature
+
+    signature = infer_signature(X, model.predict(X[:5]))
+    mlflow.sklearn.save_model(model, path, signature=signature, serialization_format="cloudpickle")
+
+
+def save_pipeline(path):
+    import numpy as np
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
@@ -120,20 +126,13 @@ def save_pipeline(path):
     )
     y = X["f0"] + (X["plan"] == "plan 1") > 0.5
     model = make_pipeline(columns, LogisticRegression(max_iter=1000)).fit(X, y.astype(int))
-    mlflow.sklearn.save_model(
-        model,
-        path,
-        signature=infer_signature(X, model.predict(X[:5])),
-        serialization_format="cloudpickle",
-    )
+    save_pickled(model, path, X)
     return X
 
 
 def save_text(path):
-    import mlflow
     import numpy as np
     import pandas as pd
-    from mlflow.models import infer_signature
     from sklearn.compose import ColumnTransformer
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -147,12 +146,7 @@ def save_text(path):
     tfidf = ColumnTransformer([("text", TfidfVectorizer(), "text")])
     model = make_pipeline(tfidf, LogisticRegression(max_iter=1000))
     model.fit(X, (picks.sum(axis=1) % 2).astype(int))
-    mlflow.sklearn.save_model(
-        model,
-        path,
-        signature=infer_signature(X, model.predict(X[:5])),
-        serialization_format="cloudpickle",
-    )
+    save_pickled(model, path, X)
     return X
 
 

@@ -14,6 +14,7 @@ import tempfile
 import time
 
 from measure import Failed, ask, free_port, load_with_cpu, process_tree, rss_mb, running
+from serving import environments
 from serving.answers import difference
 from serving.servers import SERVERS
 
@@ -75,6 +76,7 @@ def start(server, model_folder, folder, body):
         path=server.path,
         work_folder=folder,  # some leave files where they are started
         python=server.python(),
+        python_path=environments.python_path(model_folder.name),
     ) as (process, seconds, _):
         yield port, process, seconds
 
