@@ -186,12 +186,12 @@ def save_pytorch(path):
 
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.ReLU(), torch.nn.Linear(16, 1))
-    X = four_columns()
+    values = four_columns().to_numpy("float32")
     with torch.no_grad():
-        answer = network(torch.from_numpy(X.to_numpy("float32"))).numpy()
-    signature = infer_signature(X, answer)
+        answer = network(torch.from_numpy(values)).numpy()
+    signature = infer_signature(values, answer)
     mlflow.pytorch.save_model(network, path, signature=signature, serialization_format="pickle")
-    return four_columns(10_000, seed=2)
+    return four_columns(10_000, seed=2).to_numpy("float32")
 
 
 # name: (what it is, what is in it, how it is saved)
@@ -204,7 +204,7 @@ MODELS = {
     "text": ("Text pipeline", "tf-idf of 15 words, linear", save_text),
     "onnx": ("ONNX perceptron", "tensor, 50-64-32-1", save_onnx),
     "pyfunc": ("Custom pyfunc", "in Python, sum of 4 columns", save_row_sum),
-    "pytorch": ("PyTorch", "4-16-1", save_pytorch),
+    "pytorch": ("PyTorch", "tensor, 4-16-1", save_pytorch),
 }
 TITLES = {name: title for name, (title, *_) in MODELS.items()}
 
