@@ -1,10 +1,10 @@
 #include "store/artifacts.h"
 
 #include <sha2.h>
-#include <signal.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/cancel_int.h"
 #include "store/download.h"
 #include "store/python_store_int.h"
 #include "store/uri.h"
@@ -24,19 +24,6 @@ struct opening {
     char key[MR_CACHE_KEY_CHARS + 1];
 };
 
-/* Ctrl-C ends the process where nobody handles it. A program that has blocked its signals to read
- * them when it serves does not read them yet: then they wait, which also ends a download. */
-static bool is_interrupted(void) {
-    sigset_t waiting;
-    return sigpending(&waiting) == 0 &&
-           (sigismember(&waiting, SIGINT) || sigismember(&waiting, SIGTERM));
-}
-
-static bool is_cancelled(void *ctx) {
-    const struct mr_store_options *options = ((const struct opening *)ctx)->options;
-    return is_interrupted() || (options->is_cancelled && options->is_cancelled(options->ctx));
-}
-
 static bool is_python(const char *uri) {
     static const char *const own[] = {"mlflow-artifacts", "http", "https", "s3"};
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
@@ -49,12 +36,12 @@ static mr_status open_store(struct opening *opening, struct mr_error *err) {
     const struct mr_artifacts_source *source = opening->source;
     struct mr_artifact_store *store = &opening->store;
     if (mr_uri_has_scheme(source->artifact_uri, "s3")) {
-        return mr_s3_open(source->artifact_uri, is_cancelled, opening, opening->scratch, store,
-                          err);
+        return mr_s3_open(source->artifact_uri, mr_store_is_cancelled, (void *)opening->options,
+                          opening->scratch, store, err);
     }
     MR_TRY(mr_proxy_open(source->artifact_uri, source->tracking_uri, opening->scratch, store, err));
-    store->client.is_cancelled = is_cancelled;
-    store->client.ctx = opening;
+    store->client.is_cancelled = mr_store_is_cancelled;
+    store->client.ctx = (void *)opening->options;
     return MR_OK;
 }
 
@@ -147,8 +134,9 @@ static void say_what_came(const struct opening *opening, const struct mr_cache_a
 /* Fill an entry that is ours alone. */
 static mr_status fill(struct opening *opening, struct mr_cache_entry *entry, struct mr_error *err) {
     const struct mr_store_options *options = opening->options;
-    const struct mr_download_options download = {
-        .has_progress = options->has_progress, .is_cancelled = is_cancelled, .ctx = opening};
+    const struct mr_download_options download = {.has_progress = options->has_progress,
+                                                 .is_cancelled = mr_store_is_cancelled,
+                                                 .ctx = (void *)options};
     char uri[512];
     const struct mr_cache_about about = {
         .uri = mr_client_show(opening->source->uri, uri, sizeof(uri)),
@@ -187,8 +175,8 @@ static mr_status open_any(struct opening *opening, struct mr_cache_entry *out,
                           struct mr_error *err) {
     const struct mr_store_options *options = opening->options;
     MR_TRY(mr_cache_init(&opening->cache, options->max_cache_bytes, opening->arena, err));
-    opening->cache.is_cancelled = is_cancelled;
-    opening->cache.ctx = opening;
+    opening->cache.is_cancelled = mr_store_is_cancelled;
+    opening->cache.ctx = (void *)options;
     struct mr_str identity = mr_str_from(opening->source->identity);
     if (take_known(opening, identity, out)) return MR_OK;
     mr_status status = is_python(opening->source->artifact_uri)

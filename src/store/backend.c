@@ -91,10 +91,10 @@ static mr_status fail_kind(const struct mr_backend *backend, const char *uri,
                    backend->uri);
 }
 
-mr_status mr_backend_open(const char *uri, struct mr_arena *arena, struct mr_backend *out,
-                          struct mr_error *err) {
+mr_status mr_backend_open(const char *uri, const struct mr_store_options *options,
+                          struct mr_arena *arena, struct mr_backend *out, struct mr_error *err) {
     char shown[400];
-    *out = (struct mr_backend){.arena = arena};
+    *out = (struct mr_backend){.arena = arena, .options = options};
     mr_client_show(uri, shown, sizeof(shown));
     out->uri = mr_arena_strdup(arena, mr_str_from(shown));
     if (!out->uri) return mr_arena_fail(arena, err);

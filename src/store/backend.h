@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "store/store.h"
 
 /* No text of a store is longer than this; columns of MLflow's databases hold at most 8000. */
 #define MR_BACKEND_MAX_TEXT ((size_t)64 << 10)
@@ -65,9 +66,10 @@ struct mr_backend_ops {
 
 struct mr_backend {
     const struct mr_backend_ops *ops;
-    struct mr_arena *arena; /* borrowed */
-    const char *uri;        /* fit for messages: without a password */
-    void *state;            /* the kind's own */
+    struct mr_arena *arena;                 /* borrowed */
+    const struct mr_store_options *options; /* borrowed: who may cancel */
+    const char *uri;                        /* fit for messages: without a password */
+    void *state;                            /* the kind's own */
 };
 
 /* The URI of the tracking store: MLFLOW_TRACKING_URI, else ./mlruns if there are experiments in
@@ -79,12 +81,14 @@ const char *mr_backend_registry_uri(const char *given, const char *given_trackin
 
 /* Open the store at a URI: sqlite:///PATH, a path or file: URI, http: or https:.
  *
+ * options  must outlive the backend; what they say of URIs does not count here
  * arena    gets all that the store answers
  * out      closed with mr_backend_close
  * returns  MR_OK; MR_E_UNSUPPORTED: another kind of store, with what to do; MR_E_NOT_FOUND,
  *          MR_E_IO, MR_E_INVALID_PARAMETER, MR_E_NO_MEMORY */
-MR_MUST_CHECK mr_status mr_backend_open(const char *uri, struct mr_arena *arena,
-                                        struct mr_backend *out, struct mr_error *err);
+MR_MUST_CHECK mr_status mr_backend_open(const char *uri, const struct mr_store_options *options,
+                                        struct mr_arena *arena, struct mr_backend *out,
+                                        struct mr_error *err);
 void mr_backend_close(struct mr_backend *backend);
 
 /* Ask as in mr_backend_ops, and refuse texts that no MLflow writes.

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "store/backend.h"
+#include "store/cancel_int.h"
 #include "store/client.h"
 #include "store/rest_answer.h"
 
@@ -223,6 +224,8 @@ mr_status mr_rest_store_open(const char *uri, struct mr_backend *backend, struct
     if (store->url.size && uri[store->url.size - 1] == '/') store->url.size--;
     struct mr_client_options options;
     MR_TRY(mr_client_options_read(&options, backend->arena, err));
+    options.is_cancelled = mr_store_is_cancelled;
+    options.ctx = (void *)backend->options;
     MR_TRY(mr_client_new(&options, &store->client, err));
     backend->state = store;
     backend->ops = &ops;

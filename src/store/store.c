@@ -34,7 +34,7 @@ struct resolution {
 /* Remembers the first store that was asked: it is the one that the user thinks of. */
 static mr_status open_backend(struct resolution *at, const char *uri, struct mr_backend *backend,
                               struct mr_error *err) {
-    MR_TRY(mr_backend_open(uri, at->arena, backend, err));
+    MR_TRY(mr_backend_open(uri, at->options, at->arena, backend, err));
     if (!at->location->store) at->location->store = backend->uri;
     return MR_OK;
 }
@@ -253,7 +253,14 @@ static mr_status open_folder(struct mr_location *location, struct mr_error *err)
     struct stat info;
     location->folder = location->artifact_uri;
     bool is_there = stat(location->folder, &info) == 0 && S_ISDIR(info.st_mode);
-    if (!location->store || is_there) return MR_OK;
+    if (is_there) return MR_OK;
+    /* As _download_artifact_from_uri asks back. */
+    if (strncmp(location->uri, "m-", 2) == 0) {
+        return mr_fail(err, MR_E_NOT_FOUND,
+                       "there is no folder %.300s: the logged model of this name is models:/%.300s",
+                       location->uri, location->uri);
+    }
+    if (!location->store) return MR_OK; /* reading MLmodel tells */
     location->folder = NULL;
     bool is_server = strncmp(location->store, "http", 4) == 0;
     return mr_fail(err, MR_E_NOT_FOUND,

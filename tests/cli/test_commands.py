@@ -70,6 +70,7 @@ def test_a_model_that_is_not_there(run, tmp_path, command):
         (tmp_path / "file", ["file", "give the folder"]),
         ("models:/iris/1", ["models:/iris/1", "mlflow.db", "MLFLOW_TRACKING_URI"]),
         ("models:/iris", ["models:/iris", "mlflow.db"]),
+        ("m-1a2b", ["no folder m-1a2b", "models:/m-1a2b"]),
         ("", ["path is empty"]),
         ("file://", ["path is empty"]),
     ]:

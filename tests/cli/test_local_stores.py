@@ -7,8 +7,11 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import sqlite3
+import subprocess
 import threading
+import time
 import urllib.parse
 
 import pytest
@@ -258,6 +261,20 @@ def test_a_server_that_keeps_its_files(explain):
     assert result.returncode == 1
     for word in ("runs:/abc/model", host, "/x/y/model", "--serve-artifacts"):
         assert word in result.stderr
+
+
+def test_a_server_that_is_down_is_not_waited_for_after_sigterm(mlrace):
+    """The program has blocked its signals by then, and reads them only when it serves."""
+    env = {**os.environ, "MLFLOW_TRACKING_URI": "http://127.0.0.1:1"}
+    command = [mlrace, "serve", "-m", "models:/iris/1", "-p", "0"]
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if "retry 2" in line:
+                break
+        process.send_signal(signal.SIGTERM)
+        start = time.monotonic()
+        assert process.wait(timeout=60) == 1
+        assert time.monotonic() - start < 3
 
 
 def test_a_server_that_is_no_mlflow(explain):
