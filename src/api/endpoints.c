@@ -63,6 +63,7 @@ static mr_status answer(const struct mr_endpoints *endpoints, struct mr_http_req
     if (mr_offload_wants_body(asked, format, request->body_size)) {
         return mr_offload_body(endpoints, request, format, err);
     }
+    mr_trace_copy(request, format);
     MR_TRY(mr_score_decode(asked->model, format, request->body, request->body_size,
                            request->body_capacity, request->arena, &question, err));
     mr_trace_lap(request, MR_STAGE_DECODE);
@@ -77,9 +78,10 @@ static mr_status answer(const struct mr_endpoints *endpoints, struct mr_http_req
     return answer_now(endpoints, request, &question, response, err);
 }
 
-/* The version that is current now answers, whatever comes; mr_endpoints_observe gives it back. */
-static void ask(const struct mr_served *served, struct mr_http_request *request,
-                struct mr_http_response *response) {
+/* The version that is current now answers, whatever comes; mr_endpoints_observe gives it back.
+ * shadow  is asked the same; NULL: none is */
+static void ask(const struct mr_served *served, struct mr_shadow *shadow,
+                struct mr_http_request *request, struct mr_http_response *response) {
     const struct mr_endpoints *endpoints = served->endpoints;
     struct mr_error err = {0};
     struct mr_trace *trace = mr_trace_begin(request, endpoints->has_server_timing);
@@ -90,6 +92,7 @@ static void ask(const struct mr_served *served, struct mr_http_request *request,
     }
     trace->served = served;
     trace->version = mr_live_take(served->live);
+    trace->shadow = shadow;
     mr_metrics_in_flight(endpoints->observer.metrics, 1);
     if (answer(endpoints, request, response, &err) != MR_OK) {
         mr_respond_error(&err, request->arena, response);
@@ -100,19 +103,28 @@ static void ask(const struct mr_served *served, struct mr_http_request *request,
 static void invocations(void *ctx, struct mr_http_request *request,
                         struct mr_http_response *response) {
     const struct mr_endpoints *endpoints = ctx;
-    ask(&endpoints->models[0], request, response);
+    const struct mr_served *served = endpoints->models;
+    if (endpoints->split.n) {
+        struct mr_str id = mr_http_header(request, "X-Request-Id");
+        served += mr_split_choose(&endpoints->split, id.size ? id : request->id);
+    }
+    struct mr_shadow *shadow = endpoints->shadow;
+    bool is_itself = shadow && mr_shadow_served(shadow) == served;
+    ask(served, is_itself ? NULL : shadow, request, response);
 }
 
 static void invocations_of_one(void *ctx, struct mr_http_request *request,
                                struct mr_http_response *response) {
-    ask(ctx, request, response);
+    ask(ctx, NULL, request, response);
 }
 
 void mr_endpoints_observe(void *ctx, const struct mr_http_exchange *exchange) {
     const struct mr_endpoints *endpoints = ctx;
     mr_observe(&endpoints->observer, exchange);
     struct mr_trace *trace = exchange->notes;
-    if (trace) mr_live_give(trace->version);
+    if (!trace) return;
+    if (trace->copy) mr_shadow_send(trace->shadow, trace->copy);
+    mr_live_give(trace->version);
 }
 
 /* Routes -------------------------------------------------------------------------------------- */

@@ -9,6 +9,8 @@
 #include "api/error_detail.h"
 #include "api/observe.h"
 #include "api/served.h"
+#include "api/shadow.h"
+#include "api/split.h"
 #include "base/compute.h"
 #include "codec/encode.h"
 #include "http/http.h"
@@ -19,9 +21,11 @@
 /* What the handlers need: the `ctx` of struct mr_http_options. Immutable while serving, but for
  * what is counted, is_stopping, and the versions of the models. */
 struct mr_endpoints {
-    struct mr_served *models; /* n_models of them, at least one; /invocations is of the first */
+    struct mr_served *models; /* n_models of them, at least one; /invocations is of the first, */
     size_t n_models;
-    bool is_reloadable; /* there is POST /reload */
+    struct mr_split split;    /* or of those that share it */
+    struct mr_shadow *shadow; /* is asked what comes to /invocations, too; NULL: none is */
+    bool is_reloadable;       /* there is POST /reload */
     struct mr_encode_options encode;
     struct mr_compute *compute; /* what is too much for an I/O thread; outlives the server */
     struct mr_observer observer;

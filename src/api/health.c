@@ -3,12 +3,16 @@
 #include "api/endpoints.h"
 #include "api/respond.h"
 
-/* Why a model cannot be asked; NULL: it can. */
+/* Why a model cannot be asked; NULL: it can, or it is no matter. */
 static const char *find_problem_of(const struct mr_served *served) {
+    const struct mr_shadow *shadow = served->endpoints->shadow;
+    bool is_shadow = shadow && mr_shadow_served(shadow) == served;
     switch (mr_served_state(served)) {
     case MR_ENGINE_READY: return NULL;
     case MR_ENGINE_LOADING: return "the model is loading";
-    case MR_ENGINE_DOWN: return "no worker process is alive; they are being replaced";
+    case MR_ENGINE_DOWN:
+        if (is_shadow) return NULL; /* clients do not wait for it */
+        return "no worker process is alive; they are being replaced";
     case MR_ENGINE_FAILED: break;
     }
     return "loading the model failed";

@@ -174,6 +174,20 @@ static void write_batches(const struct rows *rows, struct mr_buf *out) {
     }
 }
 
+/* Shadow ------------------------------------------------------------------------------------ */
+
+static void write_shadow(const struct mr_shadow *shadow, struct mr_buf *out) {
+    mr_metrics_head(out, "mlrace_shadow_requests_total", "counter",
+                    "Requests that the shadow model was asked, too, by how its answer compares.");
+    for (int i = 0; i < MR_N_SHADOW_RESULTS; i++) {
+        char labels[160];
+        snprintf(labels, sizeof(labels), "model=\"%s\",result=\"%s\"",
+                 mr_shadow_served(shadow)->name, mr_shadow_result_names[i]);
+        mr_metrics_sample(out, "mlrace_shadow_requests_total", labels,
+                          (double)mr_shadow_count(shadow, (mr_shadow_result)i));
+    }
+}
+
 /* All of it --------------------------------------------------------------------------------- */
 
 static void take(const struct mr_served *served, struct mr_arena *arena, struct row *row) {
@@ -209,5 +223,6 @@ bool mr_metrics_models(const struct mr_endpoints *endpoints, struct mr_buf *out)
         write_batches(&rows, out);
     }
     for (size_t i = 0; i < rows.n; i++) mr_live_give(rows.rows[i].version);
+    if (endpoints->shadow) write_shadow(endpoints->shadow, out);
     return has_workers;
 }

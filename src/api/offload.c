@@ -224,6 +224,7 @@ static void run_decode(struct mr_compute_job *job, size_t piece) {
     struct offload *offload = offload_of(job);
     struct mr_http_request *request = offload->request;
     mr_trace_lap(request, MR_STAGE_QUEUE);
+    mr_trace_copy(request, offload->format);
     offload->status = mr_score_decode(offload->version->model, offload->format, request->body,
                                       request->body_size, request->body_capacity, request->arena,
                                       &offload->question, &offload->err);

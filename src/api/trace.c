@@ -1,5 +1,6 @@
 #include "api/trace.h"
 
+#include "api/shadow.h"
 #include "api/traceparent.h"
 #include "base/clock.h"
 #include "schema/slice.h"
@@ -13,6 +14,11 @@ struct mr_trace *mr_trace_begin(struct mr_http_request *request, bool is_shown) 
     trace->is_shown = is_shown;
     trace->context = mr_traceparent_read(request);
     return trace;
+}
+
+void mr_trace_copy(const struct mr_http_request *request, mr_format format) {
+    struct mr_trace *trace = request->notes;
+    if (trace->shadow) trace->copy = mr_shadow_copy(trace->shadow, format, request);
 }
 
 void mr_trace_rows(const struct mr_http_request *request, const struct mr_input *input) {
@@ -49,6 +55,7 @@ void mr_trace_end(const struct mr_http_request *request, struct mr_http_response
     const struct mr_trace *trace = request->notes;
     const char *label = trace->version->label;
     mr_trace_lap(request, MR_STAGE_ENCODE);
+    if (trace->copy) mr_shadow_answered(trace->shadow, trace->copy, response);
     if (trace->is_shown) add_timing(request, trace, response);
     if (label) mr_http_response_add(response, "X-Model-Version: ", mr_str_from(label));
     if (trace->served->is_named) {

@@ -70,10 +70,16 @@ mr_status mr_hosting_start(const struct mr_serve_config *config, struct mr_endpo
         };
         MR_TRY(mr_keeper_start(&keeper, &served->keeper, err));
     }
+    for (size_t i = 0; i < endpoints->n_models && config->shadow_name; i++) {
+        const struct mr_served *served = &endpoints->models[i];
+        if (strcmp(served->name, config->shadow_name) != 0) continue;
+        return mr_shadow_start(served, &endpoints->encode, &endpoints->shadow, err);
+    }
     return MR_OK;
 }
 
 void mr_hosting_unload(struct mr_endpoints *endpoints) {
+    mr_shadow_stop(endpoints->shadow);
     for (size_t i = 0; i < endpoints->n_models; i++) {
         mr_keeper_stop(endpoints->models[i].keeper);
         mr_live_free(endpoints->models[i].live);

@@ -14,8 +14,8 @@ MR_MUST_CHECK mr_status mr_hosting_load(const struct mr_serve_config *config,
                                         struct mr_endpoints *endpoints, struct mr_loading *loading,
                                         struct mr_arena *arena, struct mr_error *err);
 
-/* Have those warm up that C evaluates, and start to look after new versions, if that is wanted.
- * returns  MR_OK; MR_E_IO, MR_E_NO_MEMORY; what a model had that does not answer */
+/* Have those warm up that C evaluates, and start to look after new versions, and the shadow, if
+ * that is wanted. returns  MR_OK; MR_E_IO, MR_E_NO_MEMORY; what a model had that does not answer */
 MR_MUST_CHECK mr_status mr_hosting_start(const struct mr_serve_config *config,
                                          struct mr_endpoints *endpoints, struct mr_error *err);
 

@@ -229,6 +229,7 @@ static mr_status load_and_serve(struct mr_serve_config *config, int signals, str
     struct server server = {
         .config = config,
         .endpoints = {.encode = {.is_nan_literal = config->engine.is_nan_literal},
+                      .split = {.shares = config->shares, .n = config->n_shares},
                       .is_reloadable = config->is_reloadable,
                       .error_detail = config->error_detail,
                       .timeout_ms = (unsigned)config->timeout_s * 1000,

@@ -6,6 +6,7 @@
 
 #include "cli/model_file.h"
 #include "cli/queue_options.h"
+#include "cli/traffic_options.h"
 
 #define DEFAULT_WATCH_MS 30000
 
@@ -18,6 +19,10 @@ static const char help[] =
     "                           several models: -m NAME=URI for each\n"
     "      --models PATH        a folder whose folders are models, or a YAML file that lists\n"
     "                           models with name, uri and options of their own\n"
+    "      --split NAME=N,...   /invocations is answered by these models, each for its share of\n"
+    "                           requests; the same X-Request-Id leads to the same model\n"
+    "      --shadow NAME        this model is asked what /invocations is asked, when the answer\n"
+    "                           is on its way, to see in /metrics whether it answers the same\n"
     "  -h, --host HOST          address to listen on (MLFLOW_HOST, 127.0.0.1)\n"
     "  -p, --port PORT          port to listen on, 0 picks a free one (MLFLOW_PORT, 5000)\n"
     "  -t, --timeout SECONDS    time for a request to arrive whole, for the model to answer it or\n"
@@ -64,6 +69,8 @@ static const char more_help[] =
     "  mlrace serve -m examples/iris/model\n"
     "  mlrace serve -m ./model -h 0.0.0.0 -p 8080 --max-body 1G\n"
     "  mlrace serve -m champion=models:/iris@champion -m other=./model --watch=30s\n"
+    "  mlrace serve -m old=./a -m new=./b --split old=90,new=10\n"
+    "  mlrace serve -m old=./a -m new=./b --shadow new\n"
     "  mlrace serve -m ./model --engine python --env-manager uv -w 4 --env OMP_NUM_THREADS=1\n"
     "  curl http://127.0.0.1:5000/invocations -H 'Content-Type: application/json' \\\n"
     "       -d '{\"dataframe_records\": [{\"a\": 1.5, \"b\": 2.5}]}'\n";
@@ -80,11 +87,15 @@ enum {
     OPT_ERROR_DETAIL,
     OPT_WATCH,
     OPT_ENABLE_RELOAD,
-    OPT_MODELS
+    OPT_MODELS,
+    OPT_SPLIT,
+    OPT_SHADOW
 };
 
 static const struct option options[] = {
     {"model-uri", required_argument, NULL, 'm'},
+    {"split", required_argument, NULL, OPT_SPLIT},
+    {"shadow", required_argument, NULL, OPT_SHADOW},
     {"models", required_argument, NULL, OPT_MODELS},
     {"host", required_argument, NULL, 'h'},
     {"port", required_argument, NULL, 'p'},
@@ -126,6 +137,8 @@ static bool set_option(void *to, int option, char *value, const char **expected)
     struct mr_serve_config *config = to;
     switch (option) {
     case 'm': return mr_model_list_add(&config->models, value, expected);
+    case OPT_SPLIT: config->split_text = value; return true;
+    case OPT_SHADOW: config->shadow_name = value; return true;
     case OPT_MODELS: config->models_path = value; return true;
     case 'h': config->host = value; return true;
     case 'p':
@@ -202,6 +215,7 @@ static int read_config(int argc, char **argv, struct mr_serve_config *config) {
         status = mr_model_file_read(config->models_path, &config->models, &err);
     }
     if (status == MR_OK) status = mr_model_list_check(&config->models, &err);
+    if (status == MR_OK) status = mr_traffic_read(config, &err);
     if (status == MR_OK) return 0;
     return mr_cli_usage("serve", "%s", err.message);
 }

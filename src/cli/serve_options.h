@@ -3,6 +3,7 @@
 #define MR_CLI_SERVE_OPTIONS_H
 
 #include "api/error_detail.h"
+#include "api/split.h"
 #include "base/log.h"
 #include "cli/activation.h"
 #include "cli/engine_options.h"
@@ -24,8 +25,12 @@ struct mr_serve_config {
     bool has_access_log;
     bool has_server_timing;
     mr_error_detail error_detail;
-    unsigned watch_ms;  /* 0: the models stay as they are */
-    bool is_reloadable; /* there is POST /reload */
+    char *split_text; /* --split; NULL: not given */
+    struct mr_split_share *shares;
+    size_t n_shares;
+    const char *shadow_name; /* --shadow; NULL: none */
+    unsigned watch_ms;       /* 0: the models stay as they are */
+    bool is_reloadable;      /* there is POST /reload */
     struct mr_engine_args engine;
 };
 
