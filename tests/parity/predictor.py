@@ -13,6 +13,7 @@ import subprocess
 import cloudpickle
 import numpy as np
 import pandas as pd
+import pytest
 import skops.io
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -87,6 +88,30 @@ class Predictor:
     def close(self):
         self._process.stdin.close()
         self._process.wait(10)
+
+
+def compare_methods(predictor, estimator, parts, methods, stored, assert_same):
+    """Answers of an estimator's methods to each of the parts beside its own, which are given to
+    assert_same(method, rows, want, got); how many there were. What it lacks, and rows that it does
+    not take, must be refused."""
+    n = 0
+    for method in methods:
+        if not hasattr(estimator, method):
+            with pytest.raises(Refused, match="has no method"):
+                predictor.load(estimator, method, stored)
+            continue
+        predictor.load(estimator, method, stored)
+        for rows in parts:
+            try:
+                want = np.array(getattr(estimator, method)(rows))
+            except ValueError:
+                with pytest.raises(Refused) as refused:
+                    predictor.predict(rows)
+                assert refused.value.error_code == "BAD_REQUEST"
+                continue
+            assert_same(method, rows, want, predictor.predict(rows))
+            n += 1
+    return n
 
 
 def request_of(x):

@@ -21,7 +21,7 @@ import sklearn.neighbors
 import sklearn.preprocessing
 import sklearn.svm
 from hypothesis import HealthCheck, given, settings
-from predictor import ROOT, Predictor, Refused
+from predictor import ROOT, Predictor, Refused, compare_methods
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -160,18 +160,11 @@ def tolerance_scale(estimator, method, x, want):
 
 def compare(predictor, estimator, x, methods=METHODS, stored="skops"):
     """All methods of the estimator, of all rows at once and of the first alone."""
-    n = 0
-    for method in methods:
-        if not hasattr(estimator, method):
-            with pytest.raises(Refused, match="has no method"):
-                predictor.load(estimator, method, stored)
-            continue
-        predictor.load(estimator, method, stored)
-        for rows in (x, x[:1]):
-            want = getattr(estimator, method)(rows)
-            assert_same(estimator, method, rows, want, predictor.predict(rows))
-            n += 1
-    return n
+
+    def same(method, rows, want, got):
+        assert_same(estimator, method, rows, want, got)
+
+    return compare_methods(predictor, estimator, (x, x[:1]), methods, stored, same)
 
 
 def draw_labels(draw, name, score, x):

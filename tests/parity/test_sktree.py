@@ -21,7 +21,7 @@ import pytest
 import sklearn.ensemble
 import sklearn.tree
 from hypothesis import HealthCheck, given, settings
-from predictor import ROOT, Predictor, Refused
+from predictor import ROOT, Predictor, Refused, compare_methods
 from test_linear import INPUTS, LABELS
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -145,24 +145,11 @@ def assert_same(estimator, method, want, got):
 
 def compare(predictor, estimator, x, methods=METHODS, stored="skops"):
     """All methods of the estimator, of all rows at once and of some alone; how many were equal."""
-    n = 0
-    for method in methods:
-        if not hasattr(estimator, method):
-            with pytest.raises(Refused, match="has no method"):
-                predictor.load(estimator, method, stored)
-            continue
-        predictor.load(estimator, method, stored)
-        for rows in (x, x[:1], x[-1:]):
-            try:
-                want = np.array(getattr(estimator, method)(rows))
-            except ValueError:
-                with pytest.raises(Refused) as refused:
-                    predictor.predict(rows)
-                assert refused.value.error_code == "BAD_REQUEST"
-                continue
-            assert_same(estimator, method, want, predictor.predict(rows))
-            n += 1
-    return n
+
+    def same(method, _, want, got):
+        assert_same(estimator, method, want, got)
+
+    return compare_methods(predictor, estimator, (x, x[:1], x[-1:]), methods, stored, same)
 
 
 # Random models -----------------------------------------------------------------------------------
