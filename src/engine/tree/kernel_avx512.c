@@ -262,43 +262,67 @@ static inline __m512i look_up(const struct row *row, __m512i slots) {
     return _mm512_mask_blend_epi8(_mm512_movepi8_mask(slots), low, high);
 }
 
-/* Finds the leaves of a group, a byte for each of 64 trees, and meanwhile adds those of the group
- * before it, which waits for one addition after the other. */
-static inline __m512i sweep_group(const struct row *row, const uint8_t *from, const uint8_t *end,
-                                  struct mr_tree_leaves *before) {
+/* A group of 64 trees on its way through its splits. */
+struct group {
+    const uint8_t *from, *end;
+    __m512i leaf; /* of each tree, so far */
+};
+
+static inline void pass_split(const struct row *row, struct group *group, __m512i next) {
+    const uint8_t *from = group->from;
+    __m512i rank = look_up(row, _mm512_loadu_si512(from));
+    __mmask64 is_right = _mm512_cmpgt_epu8_mask(rank, _mm512_loadu_si512(from + N_TREES));
+    is_right = _mm512_mask_cmpge_epu8_mask(is_right, group->leaf,
+                                           _mm512_loadu_si512(from + 2 * N_TREES));
+    group->leaf = _mm512_mask_mov_epi8(group->leaf, is_right, next);
+    group->from += 3 * N_TREES;
+}
+
+/* Finds the leaves of two groups side by side, since each pass of one waits for the one before, and
+ * meanwhile adds those of the groups before them, which wait for one addition after the other. */
+static inline void sweep_groups(const struct row *row, struct group *a, struct group *b,
+                                struct mr_tree_leaves *before) {
     const __m512i one = _mm512_set1_epi8(1);
-    __m512i leaf = _mm512_setzero_si512(), next = one;
-    size_t n_steps = (size_t)(end - from) / (3 * N_TREES);
-    size_t n_each = n_steps ? N_TREES / n_steps + 1 : 0;
-    for (; from < end; from += 3 * N_TREES) {
-        __m512i rank = look_up(row, _mm512_loadu_si512(from));
-        __mmask64 is_right = _mm512_cmpgt_epu8_mask(rank, _mm512_loadu_si512(from + N_TREES));
-        is_right = _mm512_mask_cmpge_epu8_mask(is_right, leaf,
-                                               _mm512_loadu_si512(from + 2 * N_TREES));
-        leaf = _mm512_mask_mov_epi8(leaf, is_right, next);
+    __m512i next = one;
+    size_t n_a = (size_t)(a->end - a->from), n_b = (size_t)(b->end - b->from);
+    size_t n_steps = (n_a > n_b ? n_a : n_b) / (3 * N_TREES);
+    size_t n_each = n_steps ? 2 * N_TREES / n_steps + 1 : 0;
+    for (size_t i = 0; i < n_steps; i++) {
+        if (a->from < a->end) pass_split(row, a, next);
+        if (b->from < b->end) pass_split(row, b, next);
         next = _mm512_add_epi8(next, one);
         mr_tree_add_leaves(before, n_each);
     }
-    mr_tree_add_leaves(before, N_TREES);
-    return leaf;
+    mr_tree_add_leaves(before, 2 * N_TREES);
+}
+
+/* Empty behind the last tree. */
+static struct group begin_group(const struct mr_tree_sweep *sweep, size_t g, size_t end) {
+    struct group group = {.leaf = _mm512_setzero_si512()};
+    if (g * N_TREES >= end) return group;
+    group.from = sweep->rows + sweep->row_starts[g];
+    group.end = sweep->rows + sweep->row_starts[g + 1];
+    return group;
 }
 
 static void sweep_row(const struct mr_tree_forest *forest, struct mr_tree_scratch *scratch,
                       size_t first, size_t end) {
-    const struct mr_tree_sweep *sweep = &forest->sweep;
     uint32_t n_slots = forest->ranking.n_narrow;
     struct row row = {.n_parts = n_slots <= 64 ? 1 : n_slots <= 128 ? 2 : 4};
     for (int i = 0; i < 4; i++) {
         row.parts[i] = _mm512_loadu_si512((const uint8_t *)scratch->ranks + 64 * i);
     }
-    uint8_t leaves[2][N_TREES];
+    uint8_t leaves[2][2 * N_TREES];
     struct mr_tree_leaves before = mr_tree_begin_leaves(forest, scratch);
-    for (size_t t = first; t < end;) {
-        size_t g = t / N_TREES, stop = (g + 1) * N_TREES < end ? (g + 1) * N_TREES : end;
-        __m512i found = sweep_group(&row, sweep->rows + sweep->row_starts[g],
-                                    sweep->rows + sweep->row_starts[g + 1], &before);
-        _mm512_storeu_si512(leaves[g % 2], found);
-        mr_tree_next_leaves(&before, leaves[g % 2] + t % N_TREES, t, stop);
+    bool is_odd = false;
+    for (size_t t = first; t < end; is_odd = !is_odd) {
+        size_t g = t / N_TREES, stop = (g + 2) * N_TREES < end ? (g + 2) * N_TREES : end;
+        struct group a = begin_group(&forest->sweep, g, end);
+        struct group b = begin_group(&forest->sweep, g + 1, end);
+        sweep_groups(&row, &a, &b, &before);
+        _mm512_storeu_si512(leaves[is_odd], a.leaf);
+        _mm512_storeu_si512(leaves[is_odd] + N_TREES, b.leaf);
+        mr_tree_next_leaves(&before, leaves[is_odd] + t % N_TREES, t, stop);
         t = stop;
     }
     mr_tree_end_leaves(&before);
