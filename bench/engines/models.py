@@ -13,7 +13,7 @@ import shutil
 
 N_ROWS = 10_000  # that are predicted
 N_TRAINING_ROWS = {"xgboost": 20_000, "lightgbm": 20_000, "forest": 5_000}
-MAX_COMPILED_LEAVES = 400_000  # gcc takes minutes for more
+MAX_COMPILED_LEAVES = 100_000  # gcc takes many minutes for more
 
 
 @dataclasses.dataclass(frozen=True)
