@@ -46,12 +46,14 @@ SYSTEM_CALLS = {
     "writev": "kernel: send",
     "recvfrom": "kernel: receive",
     "epoll_wait": "kernel: wait",
+    "write": "kernel: write the log",
 }
 # In the order of a request; what is not named here comes last.
 GROUPS = {
     "kernel: wait": "#ced4da",
     "kernel: receive": "#adb5bd",
     "kernel: send": "#868e96",
+    "kernel: write the log": "#ffd8a8",
     "kernel: other": "#dee2e6",
     "nginx": "#4c6ef5",
     "http": "#1c7ed6",

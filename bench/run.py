@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 
-from measure import machine, need_two_cores
+from measure import Failed, machine, need_two_cores
 from serving import batch, environments, matrix, report
 from serving.made import make_model
 from serving.models import MODELS
@@ -37,11 +37,14 @@ def options_of(arguments):
 
 
 def install(options):
-    for name in ("mlflow", "mlserver", "litserve"):
-        environments.install(name)
+    environments.install("mlflow")
+    for name in ("mlserver", "litserve", *(("spark",) if options.full else ())):
+        try:
+            environments.install(name)
+        except Failed as failure:
+            print(f"bench: goes on without {name}: {failure}", flush=True)
     if options.full:
         environments.install_library("torch")
-        environments.install("spark")
 
 
 class Progress:

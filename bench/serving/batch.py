@@ -70,7 +70,10 @@ def run(arguments, folder, python):
     while process.poll() is None:
         cpu, rss = max(cpu, sum(cpu_seconds(process))), max(rss, rss_mb(process))
         time.sleep(SAMPLE_SECONDS)
+    if not usage.exists():
+        raise Failed(f"did not start: {(folder / 'log').read_text()[-500:]}")
     result = json.loads(usage.read_text())
+    usage.unlink()
     if exit_code := result.pop("exit_code"):
         raise Failed(f"ended with {exit_code}: {(folder / 'log').read_text()[-500:]}")
     if result["seconds"] > 10 * SAMPLE_SECONDS:  # else it was hardly seen

@@ -28,8 +28,9 @@ def python_path(model):
 
 
 def site_packages_mb(name):
-    """What the files of its packages take."""
-    return float((FOLDER / name / "megabytes").read_text())
+    """What the files of its packages take; None where it could not be installed."""
+    path = FOLDER / name / "megabytes"
+    return float(path.read_text()) if path.exists() else None
 
 
 def install(name):
@@ -85,6 +86,8 @@ def run(*command, path=None):
 
 def versions(name):
     """Installed versions by package."""
+    if stamp(name) is None:
+        return {}
     lines = subprocess.run(
         [python(name), "-m", "pip", "list", "--format=freeze"],
         capture_output=True,
