@@ -60,6 +60,7 @@ static mr_status answer(const struct mr_endpoints *endpoints, struct mr_http_req
     struct mr_question question;
     MR_TRY(mr_deadline_begin(request, endpoints->timeout_ms, err));
     MR_TRY(mr_format_find(mr_http_header(request, "Content-Type"), &format, err));
+    MR_TRY(mr_engine_check_room(&asked->model->engine, err));
     if (mr_offload_wants_body(asked, format, request->body_size)) {
         return mr_offload_body(endpoints, request, format, err);
     }

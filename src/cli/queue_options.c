@@ -22,6 +22,8 @@ const char mr_queue_help[] =
     "      --max-queue-rows N   the same in rows (1000000)\n"
     "      --max-queue-bytes SIZE\n"
     "                           the same in bytes (256M)\n"
+    "      --max-queue-delay MS the same: requests that would wait longer, by what others took\n"
+    "                           lately; 0: no such limit (0)\n"
     "      --enable-mlserver    as for MLflow: a pool of workers and batches, which is what "
     "happens\n"
     "                           anyway\n";
@@ -55,6 +57,11 @@ bool mr_queue_options_set(struct mr_queue_options *options, int option, const ch
     case MR_OPT_MAX_BATCH_DELAY:
         is_good = set_number(value, 0, 10000, &number, "milliseconds from 0 to 10000", expected);
         options->max_batch_delay_us = (unsigned)number * 1000;
+        return is_good;
+    case MR_OPT_MAX_QUEUE_DELAY:
+        is_good = set_number(value, 0, 3600000, &number, "milliseconds from 0 to 3600000",
+                             expected);
+        options->max_delay_us = (unsigned)number * 1000;
         return is_good;
     case MR_OPT_MAX_QUEUE:
         is_good = set_number(value, 1, 1000000, &number, "a number from 1 to 1000000", expected);

@@ -13,6 +13,7 @@
     {"max-batch-rows", required_argument, NULL, MR_OPT_MAX_BATCH_ROWS},                            \
     {"max-batch-bytes", required_argument, NULL, MR_OPT_MAX_BATCH_BYTES},                          \
     {"max-batch-delay", required_argument, NULL, MR_OPT_MAX_BATCH_DELAY},                          \
+    {"max-queue-delay", required_argument, NULL, MR_OPT_MAX_QUEUE_DELAY},                          \
     {"max-queue", required_argument, NULL, MR_OPT_MAX_QUEUE},                                      \
     {"max-queue-rows", required_argument, NULL, MR_OPT_MAX_QUEUE_ROWS},                            \
     {"max-queue-bytes", required_argument, NULL, MR_OPT_MAX_QUEUE_BYTES},                          \

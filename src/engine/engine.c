@@ -111,6 +111,10 @@ bool mr_engine_can_take(const struct mr_engine *engine, const struct mr_input *i
     return input->kind != MR_INPUT_RAW;
 }
 
+mr_status mr_engine_check_room(const struct mr_engine *engine, struct mr_error *err) {
+    return engine->ops->is_native ? MR_OK : engine->ops->check_room(engine->model, err);
+}
+
 void mr_engine_ask(const struct mr_engine *engine, struct mr_call *call) {
     call->err = (struct mr_error){0};
     call->started_ns = 0;

@@ -35,6 +35,8 @@ struct mr_queue_options {
                                     the only one */
     uint64_t max_rows;           /* the sum of theirs; of a raw body 1 */
     size_t max_bytes;            /* the same, as they are sent */
+    unsigned max_delay_us;       /* the same: how long it would wait, by what calls take lately;
+                                    there may be one for each worker, however long they take */
 };
 
 #define MR_MAX_BATCH_ROWS 1024
@@ -188,6 +190,7 @@ struct mr_engine_ops {
     /* Not native: see the functions below. */
     bool (*can_take)(const struct mr_input *input, const char **reason);
     void (*ask)(struct mr_engine_model *model, struct mr_call *call);
+    mr_status (*check_room)(struct mr_engine_model *model, struct mr_error *err);
     bool (*cancel)(struct mr_engine_model *model, struct mr_call *call);
     void (*pause)(struct mr_engine_model *model, struct mr_call *call, bool is_paused);
     mr_engine_state (*state)(const struct mr_engine_model *model);
@@ -233,6 +236,12 @@ bool mr_engine_is_native(const struct mr_engine *engine);
  * why; of what was decoded the body itself, MR_INPUT_RAW, may do. */
 bool mr_engine_can_take(const struct mr_engine *engine, const struct mr_input *input,
                         const char **reason);
+
+/* Whether the engine would refuse whatever call it was asked now: for those who have not decoded it
+ * yet.
+ * returns  MR_OK, of a native engine always; MR_E_BUSY, and that is counted as refused
+ * threads  any */
+MR_MUST_CHECK mr_status mr_engine_check_room(const struct mr_engine *engine, struct mr_error *err);
 
 /* Ask; call->done tells the answer, from a native engine before this returns, from others on a
  * thread of theirs, maybe before this returns.  threads: any */

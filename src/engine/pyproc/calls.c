@@ -5,6 +5,10 @@
 #include "engine/pyproc/batch.h"
 #include "engine/pyproc/calls_int.h"
 
+/* Messages to workers that the expected wait is learnt from: enough that a single one which was
+ * held up does not have others refused. */
+#define N_LATELY 64
+
 #define US_PER_S 1e6
 
 mr_status mr_calls_init(struct mr_calls *calls, struct mr_lane *lanes, size_t n_lanes,
@@ -88,22 +92,39 @@ void mr_calls_drop(struct mr_ticket *ticket) {
     mr_memfd_deinit(&ticket->memfd);
 }
 
-mr_status mr_calls_admit(struct mr_calls *calls, const struct mr_ticket *ticket,
-                         struct mr_error *err) {
+/* How long one more call would wait, by what rows take lately; 0: nobody knows. */
+static int64_t expected_wait_us(const struct mr_calls *calls) {
+    int64_t n_at_once = 0;
+    for (size_t i = 0; i < calls->n_lanes; i++) {
+        const struct mr_lane *lane = &calls->lanes[i];
+        if (mr_lane_is_open(lane)) n_at_once += lane->is_async ? MR_CALLS_MAX_ASYNC : 1;
+    }
+    if (!n_at_once || calls->lately_rows <= 0) return 0;
+    double row_us = calls->lately_us / calls->lately_rows;
+    return (int64_t)((double)calls->stats.n_waiting_rows * row_us / (double)n_at_once);
+}
+
+mr_status mr_calls_check_room(struct mr_calls *calls, uint64_t n_rows, size_t size,
+                              struct mr_error *err) {
     const struct mr_queue_options *options = &calls->options;
     const struct mr_engine_stats *stats = &calls->stats;
     const char *what = NULL;
+    int64_t wait_us = 0;
     if (stats->n_waiting == 0) return MR_OK;
-    if (options->max_bytes && stats->waiting_bytes + ticket->size > options->max_bytes) {
-        what = "bytes";
-    }
-    if (options->max_rows && stats->n_waiting_rows + ticket->n_rows > options->max_rows) {
-        what = "rows";
-    }
+    if (options->max_bytes && stats->waiting_bytes + size > options->max_bytes) what = "bytes";
+    if (options->max_rows && stats->n_waiting_rows + n_rows > options->max_rows) what = "rows";
     if (options->max_calls && stats->n_waiting >= options->max_calls) what = "requests";
-    if (!what) return MR_OK;
+    if (options->max_delay_us && stats->n_waiting >= calls->n_lanes) {
+        wait_us = expected_wait_us(calls);
+    }
+    if (!what && wait_us <= (int64_t)options->max_delay_us) return MR_OK;
     calls->stats.n_refused++;
-    return mr_fail(err, MR_E_BUSY, "too many %s wait for the model already: try again later", what);
+    if (what) {
+        return mr_fail(err, MR_E_BUSY, "too many %s wait for the model already: try again later",
+                       what);
+    }
+    return mr_fail(err, MR_E_BUSY, "the request would wait %.3f s for the model: try again later",
+                   (double)wait_us / US_PER_S);
 }
 
 /* A call has ended for its caller; nothing of it will be sent again. */
@@ -308,6 +329,8 @@ void mr_calls_free_slot(struct mr_calls *calls, struct mr_lane *lane, struct mr_
     int64_t took_us = mr_lane_busy_us(lane, now_us);
     bool is_first = calls->service_us == MR_NEVER_US;
     calls->service_us = is_first ? took_us : calls->service_us + (took_us - calls->service_us) / 8;
+    calls->lately_us += (double)took_us - calls->lately_us / N_LATELY;
+    calls->lately_rows += (double)slot->n_rows - calls->lately_rows / N_LATELY;
     lane->freed_us = now_us;
     lane->n_answered++;
     calls->n_last_calls = slot->n_parts;

@@ -94,6 +94,7 @@ struct mr_calls {
     int64_t timeout_us;             /* MR_NEVER_US: none */
     int64_t next_us;                /* mr_calls_expire has nothing to do before */
     int64_t service_us;             /* how long calls take lately, a moving mean */
+    double lately_us, lately_rows;  /* sums that decay: how long workers took for how many rows */
     uint64_t last_id;
     struct mr_queue_options options;
     bool is_nan_literal;
@@ -133,10 +134,11 @@ void mr_calls_deinit(struct mr_calls *calls); /* zeroed is allowed */
 MR_MUST_CHECK mr_status mr_calls_prepare(const struct mr_calls *calls, struct mr_call *call,
                                          struct mr_error *err);
 
-/* Whether the queue has room for a prepared call.
- * returns  MR_OK; MR_E_BUSY with what is full, then give it to mr_calls_drop */
-MR_MUST_CHECK mr_status mr_calls_admit(struct mr_calls *calls, const struct mr_ticket *ticket,
-                                       struct mr_error *err);
+/* Whether the queue has room for a call with so many rows and bytes.
+ * returns  MR_OK; MR_E_BUSY with what is full, which is counted: a prepared call goes to
+ *          mr_calls_drop then */
+MR_MUST_CHECK mr_status mr_calls_check_room(struct mr_calls *calls, uint64_t n_rows, size_t size,
+                                            struct mr_error *err);
 
 /* Forget a prepared call that is not asked. */
 void mr_calls_drop(struct mr_ticket *ticket);

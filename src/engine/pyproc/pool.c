@@ -207,7 +207,7 @@ void mr_pool_ask(struct mr_pool *pool, struct mr_call *call) {
     }
     struct mr_ticket *ticket = call->state;
     pthread_mutex_lock(&pool->lock);
-    status = mr_calls_admit(&pool->calls, ticket, &call->err);
+    status = mr_calls_check_room(&pool->calls, ticket->n_rows, ticket->size, &call->err);
     if (status == MR_OK) mr_calls_ask(&pool->calls, ticket, mr_pool_now_us());
     bool is_due = pool->calls.next_us < pool->wait_until_us;
     if (is_due) pool->wait_until_us = pool->calls.next_us;
@@ -216,6 +216,13 @@ void mr_pool_ask(struct mr_pool *pool, struct mr_call *call) {
     if (status == MR_OK) return;
     mr_calls_drop(ticket);
     refuse(call, status);
+}
+
+mr_status mr_pool_check_room(struct mr_pool *pool, struct mr_error *err) {
+    pthread_mutex_lock(&pool->lock);
+    mr_status status = mr_calls_check_room(&pool->calls, 1, 0, err);
+    pthread_mutex_unlock(&pool->lock);
+    return status;
 }
 
 bool mr_pool_cancel(struct mr_pool *pool, struct mr_call *call) {

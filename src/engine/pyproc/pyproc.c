@@ -79,6 +79,10 @@ static void ask(struct mr_engine_model *model, struct mr_call *call) {
     mr_pool_ask(model->pool, call);
 }
 
+static mr_status check_room(struct mr_engine_model *model, struct mr_error *err) {
+    return mr_pool_check_room(model->pool, err);
+}
+
 static bool cancel(struct mr_engine_model *model, struct mr_call *call) {
     return mr_pool_cancel(model->pool, call);
 }
@@ -104,6 +108,7 @@ const struct mr_engine_ops mr_python_engine = {
     .unload = unload,
     .can_take = mr_wire_can_carry,
     .ask = ask,
+    .check_room = check_room,
     .cancel = cancel,
     .pause = pause_call,
     .state = state,

@@ -555,11 +555,16 @@ static struct mr_call *new_table_call(int64_t n_rows, double value) {
     return call;
 }
 
+static mr_status check_room(const struct mr_call *call, struct mr_error *err) {
+    const struct mr_ticket *ticket = call->state;
+    return mr_calls_check_room(&calls, ticket->n_rows, ticket->size, err);
+}
+
 static struct mr_call *ask_table(int64_t n_rows, double value) {
     struct mr_call *call = new_table_call(n_rows, value);
     struct mr_error err = {0};
     assert_int_equal(mr_calls_prepare(&calls, call, &err), MR_OK);
-    assert_int_equal(mr_calls_admit(&calls, call->state, &err), MR_OK);
+    assert_int_equal(check_room(call, &err), MR_OK);
     mr_calls_ask(&calls, call->state, now);
     return call;
 }
@@ -759,6 +764,31 @@ static void test_large_calls_leave_a_worker(void **state) {
     ASSERT_TAKES(1, 4, 4, 4, 4, 4, 4, 4);
 }
 
+/* The expected wait is what waits by what rows took; there is one for each worker in any case. */
+static void test_delay(void **state) {
+    (void)state;
+    options.queue.max_delay_us = 105000;
+    options.queue.batch = MR_BATCH_NEVER;
+    init_calls();
+    struct mr_error err = {0};
+    open_lane(0, false);
+    for (int i = 0; i < 20; i++) {
+        ask_table(5, 1);
+        answer_all(0, ASSERT_TAKES(0, 1, 1, 1, 1, 1)); /* after 50 ms */
+    }
+    ask_table(1, 0);               /* is worked on */
+    for (int i = 0; i < 10; i++) { /* rows that take 10 ms each */
+        assert_int_equal(mr_calls_check_room(&calls, 1, 0, &err), MR_OK);
+        ask_table(1, i);
+    }
+    ask_table(4, 0);
+    assert_int_equal(mr_calls_check_room(&calls, 1, 0, &err), MR_E_BUSY);
+    assert_non_null(strstr(err.message, "would wait 0.140 s for the model"));
+    assert_int_equal(stats().n_refused, 1);
+    open_lane(1, false);
+    assert_int_equal(mr_calls_check_room(&calls, 1, 0, &err), MR_OK);
+}
+
 static void test_full_queue(void **state) {
     (void)state;
     options.queue.max_calls = 3;
@@ -768,11 +798,11 @@ static void test_full_queue(void **state) {
     struct mr_call *huge = ask_table(50, 1); /* alone it is let in */
     struct mr_call *more = new_table_call(1, 2);
     assert_int_equal(mr_calls_prepare(&calls, more, &err), MR_OK);
-    assert_int_equal(mr_calls_admit(&calls, more->state, &err), MR_E_BUSY);
+    assert_int_equal(check_room(more, &err), MR_E_BUSY);
     assert_non_null(strstr(err.message, "too many rows"));
     assert_true(withdraw(huge));
     for (int i = 0; i < 3; i++) ask_table(1, i);
-    assert_int_equal(mr_calls_admit(&calls, more->state, &err), MR_E_BUSY);
+    assert_int_equal(check_room(more, &err), MR_E_BUSY);
     assert_non_null(strstr(err.message, "too many requests"));
     assert_int_equal(stats().n_refused, 2);
     mr_calls_drop(more->state);
@@ -849,6 +879,7 @@ int main(void) {
         TEST(test_window),
         TEST(test_large_calls_leave_a_worker),
         TEST(test_full_queue),
+        TEST(test_delay),
         TEST(test_client_deadline),
         TEST(test_too_late_to_be_sent),
     };
