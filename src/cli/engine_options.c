@@ -27,7 +27,7 @@ const char mr_engine_help[] =
     "      --env KEY=VALUE      set an environment variable; may be given again\n";
 
 bool mr_engine_args_init(struct mr_engine_args *args, int argc) {
-    *args = (struct mr_engine_args){.store.has_progress = true};
+    *args = (struct mr_engine_args){.store = {.has_progress = true, .uses_last_known = true}};
     args->variables = calloc((size_t)argc + 1, sizeof(*args->variables));
     args->options.python.variables = args->variables;
     return args->variables != NULL;

@@ -333,6 +333,7 @@ mr_status mr_keeper_start(const struct mr_keeper_options *options, struct mr_kee
     keeper->options = *options;
     if (options->store) keeper->store = *options->store;
     keeper->store.has_progress = false;
+    keeper->store.uses_last_known = false; /* the current version does */
     keeper->store.is_cancelled = is_over;
     keeper->store.ctx = keeper;
     keeper->next_sweep_ns = NEVER_NS;

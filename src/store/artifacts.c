@@ -116,7 +116,7 @@ static struct mr_str place_name(struct opening *opening) {
 /* Take an entry by a name that is known; false: there is none, and nothing is held. */
 static bool take_known(struct opening *opening, struct mr_str name, struct mr_cache_entry *out) {
     char key[MR_CACHE_KEY_CHARS + 1];
-    if (!name.size || !mr_cache_recall(&opening->cache, name, key)) return false;
+    if (!name.size || !mr_cache_recall(&opening->cache, name, key, NULL, 0)) return false;
     if (mr_cache_take(&opening->cache, key, opening->arena, out, NULL) != MR_OK) return false;
     if (out->is_complete) return true;
     mr_cache_release(out);
@@ -155,8 +155,14 @@ static mr_status open_listed(struct opening *opening, struct mr_cache_entry *out
                              struct mr_error *err) {
     struct mr_error fault = {0};
     MR_TRY(open_store(opening, err));
+    struct mr_str name = opening->options->uses_last_known ? place_name(opening)
+                                                           : (struct mr_str){"", 0};
+    char key[MR_CACHE_KEY_CHARS + 1];
+    if (name.size && mr_cache_recall(&opening->cache, name, key, NULL, 0)) {
+        mr_client_options_hurry(&opening->store.client);
+    }
     mr_status status = list_files(opening, &fault);
-    if (status == MR_E_UNAVAILABLE && take_known(opening, place_name(opening), out)) {
+    if (status == MR_E_UNAVAILABLE && take_known(opening, name, out)) {
         mr_log_error("%s; what was there the last time is used, from the cache", fault.message);
         return MR_OK;
     }
@@ -167,7 +173,7 @@ static mr_status open_listed(struct opening *opening, struct mr_cache_entry *out
         mr_cache_release(out);
         return status;
     }
-    mr_cache_remember(&opening->cache, place_name(opening), opening->key);
+    mr_cache_remember(&opening->cache, place_name(opening), opening->key, (struct mr_str){NULL, 0});
     return MR_OK;
 }
 
@@ -184,7 +190,7 @@ static mr_status open_any(struct opening *opening, struct mr_cache_entry *out,
                                                   out, err)
                            : open_listed(opening, out, err);
     if (status == MR_OK && identity.size) {
-        mr_cache_remember(&opening->cache, identity, out->key);
+        mr_cache_remember(&opening->cache, identity, out->key, (struct mr_str){NULL, 0});
     }
     return status;
 }

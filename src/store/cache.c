@@ -182,26 +182,38 @@ static void ref_path(const struct mr_cache *cache, struct mr_str name, char out[
     if (snprintf(out, PATH_MAX, "%s/refs/%s", cache->folder, key) >= PATH_MAX) out[0] = '\0';
 }
 
-bool mr_cache_recall(const struct mr_cache *cache, struct mr_str name,
-                     char key[MR_CACHE_KEY_CHARS + 1]) {
-    char path[PATH_MAX], text[MR_CACHE_KEY_CHARS + 1] = "", marker[PATH_MAX];
-    ref_path(cache, name, path);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return false;
-    ssize_t n = read(fd, text, MR_CACHE_KEY_CHARS);
-    close(fd);
-    if (n < 0 || !is_key(text, (size_t)n)) return false;
-    memcpy(key, text, sizeof(text));
-    int size = snprintf(marker, sizeof(marker), "%s/%s/" MARKER, cache->folder, key);
-    return size < PATH_MAX && access(marker, F_OK) == 0;
+/* A ref is a line with the key, and the note. */
+static bool read_ref(const char *path, char key[MR_CACHE_KEY_CHARS + 1], char *note, size_t size) {
+    FILE *file = fopen(path, "re");
+    if (!file) return false;
+    char line[MR_CACHE_KEY_CHARS + 2] = "";
+    bool is_good = fgets(line, sizeof(line), file) && is_key(line, strcspn(line, "\n"));
+    size_t n = is_good && note ? fread(note, 1, size, file) : 0;
+    fclose(file);
+    if (!is_good || (note && n == size)) return false;
+    if (note) note[n] = '\0';
+    memcpy(key, line, MR_CACHE_KEY_CHARS);
+    key[MR_CACHE_KEY_CHARS] = '\0';
+    return true;
 }
 
-void mr_cache_remember(const struct mr_cache *cache, struct mr_str name, const char *key) {
-    char path[PATH_MAX], folder[PATH_MAX];
+bool mr_cache_recall(const struct mr_cache *cache, struct mr_str name,
+                     char key[MR_CACHE_KEY_CHARS + 1], char *note, size_t size) {
+    char path[PATH_MAX], marker[PATH_MAX];
+    ref_path(cache, name, path);
+    if (!read_ref(path, key, note, size)) return false;
+    int n = snprintf(marker, sizeof(marker), "%s/%s/" MARKER, cache->folder, key);
+    return n < PATH_MAX && access(marker, F_OK) == 0;
+}
+
+void mr_cache_remember(const struct mr_cache *cache, struct mr_str name, const char *key,
+                       struct mr_str note) {
+    char path[PATH_MAX], folder[PATH_MAX], text[MR_CACHE_MAX_NOTE + MR_CACHE_KEY_CHARS + 2];
     ref_path(cache, name, path);
     int n = snprintf(folder, sizeof(folder), "%s/refs", cache->folder);
-    if (n < PATH_MAX && mr_cache_make_folders(folder)) {
-        bool is_written = mr_cache_write_file(path, mr_str_from(key));
-        (void)is_written; /* the next start asks the store again */
-    }
+    int size = snprintf(text, sizeof(text), "%s\n%.*s", key, (int)note.size,
+                        note.data ? note.data : "");
+    if (n >= PATH_MAX || size >= (int)sizeof(text) || !mr_cache_make_folders(folder)) return;
+    bool is_written = mr_cache_write_file(path, (struct mr_str){text, (size_t)size});
+    (void)is_written; /* the next start asks the store again */
 }

@@ -30,6 +30,7 @@
 #include "base/str.h"
 
 #define MR_CACHE_KEY_CHARS 32
+#define MR_CACHE_MAX_NOTE 16384 /* bytes */
 #define MR_CACHE_DEFAULT_BYTES ((uint64_t)10 << 30)
 
 struct mr_cache {
@@ -79,11 +80,13 @@ struct mr_cache_about {
 MR_MUST_CHECK mr_status mr_cache_commit(struct mr_cache_entry *entry,
                                         const struct mr_cache_about *about, struct mr_error *err);
 
-/* The key that a name stood for. false: none, or its entry is gone. */
+/* The key that a name stood for, and what was noted with it. false: none, or its entry is gone.
+ * note  room for size bytes, NUL-terminated; NULL: not wanted */
 bool mr_cache_recall(const struct mr_cache *cache, struct mr_str name,
-                     char key[MR_CACHE_KEY_CHARS + 1]);
+                     char key[MR_CACHE_KEY_CHARS + 1], char *note, size_t size);
 /* Note it; that it cannot be written is no fault. */
-void mr_cache_remember(const struct mr_cache *cache, struct mr_str name, const char *key);
+void mr_cache_remember(const struct mr_cache *cache, struct mr_str name, const char *key,
+                       struct mr_str note);
 
 /* One entry as `mlrace cache ls` shows it. */
 struct mr_cache_item {

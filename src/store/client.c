@@ -145,6 +145,17 @@ static void free_target(const struct mr_curl *curl, struct target *target) {
     *target = (struct target){0};
 }
 
+/* Servers compare the Host header with the names they know, and requests sends small letters. */
+static void lower_host(const struct mr_curl *curl, CURLU *url) {
+    char *host = NULL;
+    if (curl->url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK) return;
+    for (char *c = host; *c; c++) {
+        if (*c >= 'A' && *c <= 'Z') *c = (char)(*c + 'a' - 'A');
+    }
+    curl->url_set(url, CURLUPART_HOST, host, 0);
+    curl->free(host);
+}
+
 static mr_status set_target(struct mr_client *client, const char *url, struct target *target,
                             struct mr_error *err) {
     const struct mr_curl *curl = client->curl;
@@ -160,6 +171,7 @@ static mr_status set_target(struct mr_client *client, const char *url, struct ta
     curl->url_set(target->url, CURLUPART_USER, NULL, 0);
     curl->url_set(target->url, CURLUPART_PASSWORD, NULL, 0);
     curl->url_set(target->url, CURLUPART_FRAGMENT, NULL, 0);
+    lower_host(curl, target->url);
     if (curl->url_get(target->url, CURLUPART_URL, &target->text, 0) != CURLUE_OK) {
         return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
     }
@@ -527,8 +539,10 @@ mr_status mr_client_fail(const struct mr_client *client, const struct mr_client_
                          struct mr_error *err) {
     char said[400];
     mr_client_quote(answer, said, sizeof(said));
+    bool is_down = answer->status == 502 || answer->status == 503 || answer->status == 504;
     mr_status code = answer->status == 404   ? MR_E_NOT_FOUND
                      : answer->status == 429 ? MR_E_BUSY
+                     : is_down               ? MR_E_UNAVAILABLE
                                              : MR_E_IO;
     if (answer->status != 401 && answer->status != 403) {
         return mr_fail(err, code, "%s answered %d%s%s", answer->url, answer->status,

@@ -66,6 +66,9 @@ MR_MUST_CHECK mr_status mr_client_options_read(struct mr_client_options *out,
 MR_MUST_CHECK mr_status mr_client_options_tries(struct mr_client_options *out,
                                                 struct mr_error *err);
 
+/* There is something else to do when the server does not answer: try twice more at most. */
+void mr_client_options_hurry(struct mr_client_options *options);
+
 /* Connections, kept for the next request, and the options. One thread at a time. */
 struct mr_client;
 
@@ -129,7 +132,7 @@ bool mr_client_wait(struct mr_client *client, unsigned *n_tries, mr_status statu
 
 /* Make an error of an answer that is not what was wanted: status, URL and the server's own message,
  * and what was sent as a credential if it was refused. Returns MR_E_NOT_FOUND for 404, MR_E_BUSY
- * for 429, else MR_E_IO. */
+ * for 429, MR_E_UNAVAILABLE for 502 to 504, else MR_E_IO. */
 MR_MUST_CHECK mr_status mr_client_fail(const struct mr_client *client,
                                        const struct mr_client_answer *answer, struct mr_error *err);
 

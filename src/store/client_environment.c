@@ -60,6 +60,10 @@ mr_status mr_client_options_tries(struct mr_client_options *out, struct mr_error
     return MR_OK;
 }
 
+void mr_client_options_hurry(struct mr_client_options *options) {
+    if (options->max_retries > 2) options->max_retries = 2;
+}
+
 static mr_status read_tls(struct mr_client_options *out, struct mr_error *err) {
     MR_TRY(mr_environment_flag("MLFLOW_TRACKING_INSECURE_TLS", &out->is_tls_unchecked, err));
     out->ca_path = mr_environment_get("MLFLOW_TRACKING_SERVER_CERT_PATH");

@@ -224,6 +224,7 @@ mr_status mr_rest_store_open(const char *uri, struct mr_backend *backend, struct
     if (store->url.size && uri[store->url.size - 1] == '/') store->url.size--;
     struct mr_client_options options;
     MR_TRY(mr_client_options_read(&options, backend->arena, err));
+    if (backend->options->is_in_a_hurry) mr_client_options_hurry(&options);
     options.is_cancelled = mr_store_is_cancelled;
     options.ctx = (void *)backend->options;
     MR_TRY(mr_client_new(&options, &store->client, err));

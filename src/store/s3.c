@@ -23,11 +23,11 @@ struct bucket {
 static mr_status read_uri(const char *uri, struct bucket *bucket, struct mr_error *err) {
     const char *rest = uri + strlen("s3:");
     while (*rest == '/') rest++;
-    size_t size = strcspn(rest, "/");
+    size_t size = strcspn(rest, "/?#");
     bucket->name = (struct mr_str){rest, size};
     rest += size;
     while (*rest == '/') rest++;
-    bucket->key = mr_str_from(rest);
+    bucket->key = (struct mr_str){rest, strcspn(rest, "?#")}; /* urlparse(uri).path */
     while (bucket->key.size && rest[bucket->key.size - 1] == '/') bucket->key.size--;
     bool is_good = bucket->name.size > 0 && bucket->name.size < 256;
     for (size_t i = 0; i < bucket->name.size; i++) {

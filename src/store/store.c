@@ -7,10 +7,12 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "store/artifacts.h"
 #include "store/backend.h"
 #include "store/client.h"
 #include "store/folder.h"
+#include "store/last_known_int.h"
 #include "store/uri.h"
 
 /* A registered version's source may be a run's or a logged model's URI, and that of a copied
@@ -238,13 +240,22 @@ mr_status mr_store_fail(const char *uri, mr_status status, struct mr_error *err)
 
 mr_status mr_store_resolve(const char *uri, const struct mr_store_options *options,
                            struct mr_arena *arena, struct mr_location *out, struct mr_error *err) {
-    struct mr_location location = {.uri = mr_arena_strdup(arena, mr_str_from(uri))};
+    struct mr_location location = {.uri = mr_arena_strdup(arena, mr_str_from(uri))}, known = {0};
     if (!location.uri) return mr_arena_fail(arena, err);
-    struct resolution at = {
-        .options = options ? options : &no_options, .arena = arena, .location = &location};
-    mr_status status = resolve(&at, err);
-    if (status != MR_OK) return mr_store_fail(uri, status, err);
-    *out = location;
+    struct mr_store_options given = options ? *options : no_options;
+    given.is_in_a_hurry |= given.uses_last_known && mr_last_known_find(uri, &given, arena, &known);
+    struct resolution at = {.options = &given, .arena = arena, .location = &location};
+    struct mr_error fault = {0};
+    mr_status status = resolve(&at, &fault);
+    if (status == MR_OK) {
+        *out = location;
+        return MR_OK;
+    }
+    mr_store_fail(uri, status, &fault);
+    if (status != MR_E_UNAVAILABLE || !known.uri) return mr_fail(err, status, "%s", fault.message);
+    mr_log_error("%s; what it meant the last time is used%s%s", fault.message,
+                 known.version ? ": version " : "", known.version ? known.version : "");
+    *out = known;
     return MR_OK;
 }
 
@@ -301,6 +312,7 @@ mr_status mr_store_open(struct mr_location *location, const struct mr_store_opti
     MR_TRY(mr_artifacts_open(&source, options, arena, &entry, err));
     location->folder = entry.files;
     location->held = entry.lock + 1;
+    mr_last_known_keep(location, options, arena, entry.key);
     return MR_OK;
 }
 

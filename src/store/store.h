@@ -20,6 +20,10 @@ struct mr_store_options {
     const char *registry_uri; /* NULL: MLFLOW_REGISTRY_URI, else where runs are */
     uint64_t max_cache_bytes; /* of what was downloaded; 0: MLRACE_CACHE_SIZE, else 10 GiB */
     bool has_progress;        /* draw a bar while files are downloaded, on a terminal */
+    /* When a server does not answer, a URI means what it meant the last time, if that is in the
+     * cache; a line of the log says so. */
+    bool uses_last_known;
+    bool is_in_a_hurry; /* servers are tried three times at most */
     /* Asked several times a second, also by several threads at once: true ends a download, and
      * waiting for one. NULL: never. */
     bool (*is_cancelled)(void *ctx);

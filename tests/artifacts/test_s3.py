@@ -16,6 +16,7 @@ def test_files_and_signatures(here, store):
     store.files["models/some folder/m/data/"] = b""
     assert here.open("s3://models/some folder/m") == files
     assert here.open("s3://models/some folder/m/") == files
+    assert here.open("s3://models/some folder/m?versionId=3#x") == files
     assert len(here.entries()) == 1
     about = here.about()
     assert about["uri"] == "s3://models/some folder/m" and about["files"] == len(files)

@@ -13,7 +13,7 @@ static mr_status run(int argc, char **argv, struct mr_arena *arena, struct mr_er
                                                .artifact_uri = argv[1],
                                                .tracking_uri = argv[2],
                                                .identity = argc > 3 ? argv[3] : NULL};
-    const struct mr_store_options options = {.has_progress = true};
+    const struct mr_store_options options = {.has_progress = true, .uses_last_known = true};
     struct mr_cache_entry entry;
     MR_TRY(mr_artifacts_open(&source, &options, arena, &entry, err));
     puts(entry.files);

@@ -112,13 +112,22 @@ static void test_names(void **state) {
     (void)state;
     struct mr_cache_entry entry = fill("a", 10, 5);
     char key[MR_CACHE_KEY_CHARS + 1];
-    assert_false(mr_cache_recall(&cache, mr_str_from("models:/a/1"), key));
-    mr_cache_remember(&cache, mr_str_from("models:/a/1"), entry.key);
-    assert_true(mr_cache_recall(&cache, mr_str_from("models:/a/1"), key));
+    char note[8];
+    const struct mr_str name = mr_str_from("models:/a/1");
+    assert_false(mr_cache_recall(&cache, name, key, NULL, 0));
+    mr_cache_remember(&cache, name, entry.key, (struct mr_str){NULL, 0});
+    assert_true(mr_cache_recall(&cache, name, key, note, sizeof(note)));
     assert_string_equal(key, entry.key);
+    assert_string_equal(note, "");
+    mr_cache_remember(&cache, name, entry.key, mr_str_from("two\nli"));
+    assert_true(mr_cache_recall(&cache, name, key, NULL, 0));
+    assert_true(mr_cache_recall(&cache, name, key, note, sizeof(note)));
+    assert_string_equal(note, "two\nli");
+    mr_cache_remember(&cache, name, entry.key, mr_str_from("too long"));
+    assert_false(mr_cache_recall(&cache, name, key, note, sizeof(note)));
     mr_cache_release(&entry);
     assert_true(mr_cache_remove(&cache, entry.key));
-    assert_false(mr_cache_recall(&cache, mr_str_from("models:/a/1"), key));
+    assert_false(mr_cache_recall(&cache, name, key, NULL, 0));
 }
 
 static void test_room(void **state) {

@@ -104,7 +104,7 @@ static void test_logins(void **state) {
     assert_int_equal(ask(&basic, (struct mr_client_request){0}, &answer, &err), MR_OK);
     assert_int_equal(ask(&bearer, (struct mr_client_request){0}, &answer, &err), MR_OK);
     assert_int_equal(ask(&sigv4, (struct mr_client_request){0}, &answer, &err), MR_OK);
-    snprintf(url, sizeof(url), "http://you:a%%40b@127.0.0.1:%u/x?sig=1#f", server.port);
+    snprintf(url, sizeof(url), "http://you:a%%40b@LOCALHOST:%u/x?sig=1#f", server.port);
     assert_int_equal(ask(&bearer, (struct mr_client_request){0}, &answer, &err), MR_OK);
     http_server_stop(&server);
     assert_asked(&server, 0, "Authorization: Basic bWU6cDp3\r\n"); /* me:p:w */
@@ -113,7 +113,8 @@ static void test_logins(void **state) {
     assert_asked(&server, 2, "/eu-west-3/s3/aws4_request");
     assert_asked(&server, 2, "X-Amz-Security-Token: session\r\n");
     assert_asked(&server, 3, "Authorization: Basic eW91OmFAYg==\r\n"); /* you:a@b */
-    snprintf(url, sizeof(url), "http://127.0.0.1:%u/x", server.port);
+    assert_asked(&server, 3, "Host: localhost:");
+    snprintf(url, sizeof(url), "http://localhost:%u/x", server.port);
     assert_string_equal(answer.url, url);
 }
 
