@@ -187,18 +187,21 @@ def test_default_stores(run, tmp_path):
 
 
 @contextlib.contextmanager
-def server(answers):
-    """A server of these answers, by path and query; 404 without JSON to all else."""
+def server(answers, port=0, missing=404):
+    """A server of these answers, by path; a status without JSON to all else."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def answer(self):
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             asked.append((self.path, dict(self.headers), body and json.loads(body)))
-            found = answers.get(urllib.parse.urlsplit(self.path).path.removeprefix("/api/2.0/mlflow/"))
+            path = urllib.parse.urlsplit(self.path).path
+            found = answers.get(path.removeprefix("/api/2.0/mlflow/"))
             found = found(json.loads(body)) if callable(found) else found
-            self.send_response(200 if found else 404)
+            self.send_response(200 if found else missing)
             self.end_headers()
-            self.wfile.write(json.dumps(found).encode() if found else b"<html>not found</html>")
+            if not isinstance(found, bytes):
+                found = json.dumps(found).encode() if found else b"<html>not found</html>"
+            self.wfile.write(found)
 
         do_GET = do_POST = answer
 
@@ -206,7 +209,7 @@ def server(answers):
             pass
 
     asked = []
-    web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    web = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=web.serve_forever)
     thread.start()
     try:
@@ -283,3 +286,36 @@ def test_a_server_that_is_no_mlflow(explain):
         assert result.returncode == 1 and "is it an MLflow server?" in result.stderr
         result = explain("models:/iris/1", f"http://{host}")
         assert result.returncode == 1 and "404" in result.stderr and host in result.stderr
+
+
+def test_a_server_that_is_down_when_its_models_are_here(run, tmp_path):
+    """They are served as they were, whether nobody answers or a proxy does in its place."""
+    paths = [path for path in IRIS.iterdir() if path.is_file()]
+    files = [{"path": p.name, "is_dir": False, "file_size": p.stat().st_size} for p in paths]
+    version = {"model_version": {"name": "iris", "version": "3", "run_id": "abc"}}
+    answers = {
+        "registered-models/alias": version,
+        "model-versions/get": version,
+        "model-versions/get-download-uri": {"artifact_uri": "mlflow-artifacts:/3"},
+        "/api/2.0/mlflow-artifacts/artifacts": {"files": files},
+    }
+    for path in paths:
+        answers[f"/api/2.0/mlflow-artifacts/artifacts/3/{path.name}"] = path.read_bytes()
+    env = {"MLRACE_HOME": str(tmp_path), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    uris = ["models:/iris/3", "models:/iris@champion"]
+
+    def explain_all():
+        return [run("explain", "-m", uri, env=env) for uri in uris]
+
+    with server(answers) as (host, _):
+        env["MLFLOW_TRACKING_URI"] = f"http://{host}"
+        there = explain_all()
+    port = int(host.rpartition(":")[2])
+    with server({}, port, missing=503):
+        proxy = explain_all()
+    for before, *afters in zip(there, proxy, explain_all()):
+        assert before.returncode == 0, before.stderr
+        for after in afters:
+            assert "what it meant the last time is used" in after.stderr
+            assert after.stdout == before.stdout
+    assert run("explain", "-m", "models:/iris/4", env=env).returncode == 1
