@@ -20,6 +20,10 @@ def milliseconds(us):
     return "-" if us is None else f"{us / 1000:,.3g}" if us < 1e6 else f"{us / 1000:,.0f}"
 
 
+def rate(row):
+    return figure(row.value("rate"))
+
+
 def figure(value):
     return f"{value:,.0f}" if value >= 10 else f"{value:.3g}"
 
@@ -52,38 +56,15 @@ def table(header, rows, left=1):
 
 
 def weaknesses(results):
-    compared = sorted(results.compared(), key=lambda one: one[2])
-    close = [one for one in compared if one[2] < FAR_AHEAD]
     yield f"## Where mlrace is less than {FAR_AHEAD} x the next"
     yield ""
-    if not compared:
-        yield "Nothing was compared."
-        return
-    yield (
-        f"{len(close)} of {len(compared)} cells, beside the fastest of the other servers in each. "
-        "In the other cells it is "
-        f"{factor(statistics.median(one[2] for one in compared[len(close) :] or compared))} "
-        "in the median."
-    )
-    yield ""
-    if close:
-        yield from table(
-            "model | asked | the next | its requests/s | mlrace's | mlrace is",
-            [
-                [
-                    TITLES[ours.cell.model], asked(ours.cell), next_.label,
-                    f"{next_.value('rate'):,.0f}", f"{ours.value('rate'):,.0f}",
-                    f"**{factor(times)}**" if times < 1 else factor(times),
-                ]
-                for ours, next_, times in close
-            ],
-            left=3,
-        )  # fmt: skip
+    yield from close_cells(results)
     yield from slow_tails(results)
     broken = [row for row in results.rows.values() if row.invalid and row.server in OURS]
     for row in broken:
         yield f"- INVALID: {TITLES[row.cell.model]}, {asked(row.cell)}, {row.label}:"
         yield f"  {said(row.invalid)}"
+    yield from [""] * bool(broken)
     missed = [one for one in targets.measured(results) if not targets.holds(*one[1:])]
     if missed:
         yield "Promises that are missed here:"
@@ -93,6 +74,29 @@ def weaknesses(results):
             for what, sign, bound, value in missed
         )
         yield ""
+
+
+def close_cells(results):
+    """Cells whose fastest other server is not far behind, the closest first."""
+    compared = sorted(results.compared(), key=lambda one: one[2])
+    close = [one for one in compared if one[2] < FAR_AHEAD]
+    far = [times for *_, times in compared[len(close) :]]
+    yield f"{len(close)} of {len(compared)} cells, beside the fastest of the other servers in each."
+    if far:
+        yield f"In the other {len(far)} it is {factor(statistics.median(far))} in the median."
+    yield ""
+    if close:
+        yield from table(
+            "model | asked | the next | its requests/s | mlrace's | mlrace is",
+            [
+                [
+                    TITLES[ours.cell.model], asked(ours.cell), next_.label,
+                    rate(next_), rate(ours), f"**{factor(times)}**" if times < 1 else factor(times),
+                ]
+                for ours, next_, times in close
+            ],
+            left=3,
+        )  # fmt: skip
 
 
 def slow_tails(results):
@@ -160,8 +164,7 @@ def server_row(results, row):
     times = factor(ratio_of(ours, row)) if is_other else ""
     return [
         f"**{row.label}**" if row.server in OURS else row.label,
-        f"{row.value('rate'):,.0f} ±{row.spread():.0%}" if row.value("rate") >= 10
-        else f"{row.value('rate'):.2g} ±{row.spread():.0%}",
+        f"{rate(row)} ±{row.spread():.0%}",
         milliseconds(row.value("p50")), milliseconds(row.p99()),
         f"{row.cpu_us():,.1f}" if row.cpu_us() < 100 else f"{row.cpu_us():,.0f}",
         f"{row.data['rss_mb']:,.0f}", times,

@@ -95,15 +95,21 @@ class Session:
     def __enter__(self):
         with contextlib.ExitStack() as stack:
             for name in self.names:
-                try:
-                    self.start(stack, SERVERS[name])
-                except Failed as failure:
-                    self.facts[name]["failure"] = str(failure)
+                # Twice: somebody else may have taken the port.
+                if not self.try_to_start(stack, name):
+                    self.try_to_start(stack, name)
             self.stack = stack.pop_all()
         return self
 
     def __exit__(self, *exception):
         self.stack.close()
+
+    def try_to_start(self, stack, name):
+        try:
+            self.start(stack, SERVERS[name])
+        except Failed as failure:
+            self.facts[name]["failure"] = str(failure)
+        return name in self.running
 
     def start(self, stack, server):
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -112,7 +118,7 @@ class Session:
         starts = [seconds]
         if seconds < 1:
             starts += start_seconds(server, self.model_folder, N_STARTS - 1)
-        self.facts[server.name]["starts"] = starts
+        self.facts[server.name] = {"starts": starts}
         self.running[server.name] = Running(server, port, process)
         self.running[server.name].signal(signal.SIGSTOP)
 
