@@ -45,15 +45,6 @@ struct question {
     const char *kind, *name;
 };
 
-/* What stands before a server answers 502, 503 or 504 when that is down. */
-static mr_status fail(const struct mr_client *client, const struct mr_client_answer *answer,
-                      struct mr_error *err) {
-    struct mr_error fault = {0};
-    mr_status status = mr_client_fail(client, answer, &fault);
-    if (answer->status >= 502 && answer->status <= 504) status = MR_E_UNAVAILABLE;
-    return mr_fail(err, status, "%s", fault.message);
-}
-
 /* Send a request; the body of a good answer is the result. */
 static mr_status ask(struct mr_backend *backend, const struct mr_client_request *request,
                      struct question question, struct mr_str *body, struct mr_error *err) {
@@ -66,7 +57,7 @@ static mr_status ask(struct mr_backend *backend, const struct mr_client_request 
     bool is_absent = mr_rest_is_error(answer.body, "RESOURCE_DOES_NOT_EXIST") ||
                      (strcmp(question.kind, "alias") == 0 &&
                       mr_rest_is_error(answer.body, "INVALID_PARAMETER_VALUE"));
-    if (!is_absent) return fail(store->client, &answer, err);
+    if (!is_absent) return mr_client_fail(store->client, &answer, err);
     char message[300];
     mr_client_quote(&answer, message, sizeof(message));
     return mr_fail(err, MR_E_NOT_FOUND, "there is no %s %.200s in %.200s (%s)", question.kind,
