@@ -43,7 +43,7 @@ static int64_t version_of(yyjson_val *map) {
     if (yyjson_is_int(value)) return yyjson_get_sint(value);
     const char *text = yyjson_get_str(value);
     int64_t version = 0;
-    for (size_t i = 0; i < yyjson_get_len(value); i++) {
+    for (size_t i = 0; text && i < yyjson_get_len(value); i++) {
         if (text[i] < '0' || text[i] > '9' || version > INT64_MAX / 100) return 0;
         version = version * 10 + (text[i] - '0');
     }

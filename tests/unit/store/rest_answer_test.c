@@ -84,6 +84,7 @@ static void test_answers_of_no_mlflow(void **state) {
         "{\"artifact_uri\": 1, \"model\": {\"info\": {\"model_id\": \"m\"}}}",
         "{\"artifact_uri\": \"a\\u0000b\"}",
         "{\"model_version\": {\"version\": \"-1\"}}",
+        "{\"model_version\": {\"version\": [\"1\"]}}",
         "{\"model_version\": {\"version\": \"99999999999999999999\"}}"};
     for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
         struct mr_str body = mr_str_from(bodies[i]);
