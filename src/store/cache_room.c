@@ -184,7 +184,7 @@ mr_status mr_cache_prune(const struct mr_cache *cache, const struct mr_cache_pru
 
 static uint64_t free_bytes(const struct mr_cache *cache) {
     struct statvfs disk;
-    if (statvfs(cache->folder, &disk) != 0) return UINT64_MAX;
+    if (statvfs(cache->folder, &disk) != 0) return UINT64_MAX >> 1;
     return (uint64_t)disk.f_bavail * disk.f_frsize;
 }
 
@@ -215,13 +215,16 @@ static mr_status make_room(const struct mr_cache *cache, uint64_t more_bytes, co
     struct mr_cache_item *items;
     size_t n;
     bool has_removed = false;
-    uint64_t used = 0;
+    uint64_t used = 0, removable = 0;
     struct need need = find_need(cache, more_bytes, kept);
     MR_TRY(mr_cache_list(cache, arena, &items, &n, err));
     for (size_t i = 0; i < n; i++) {
-        if (!kept || strcmp(items[i].key, kept) != 0) used += items[i].about.bytes;
+        if (kept && strcmp(items[i].key, kept) == 0) continue;
+        used += items[i].about.bytes;
+        if (!items[i].is_in_use) removable += items[i].about.bytes;
     }
-    for (int takes_complete = 0; takes_complete < 2; takes_complete++) {
+    bool can_help = free_bytes(cache) + removable >= need.disk_bytes;
+    for (int takes_complete = 0; can_help && takes_complete < 2; takes_complete++) {
         for (size_t i = 0; i < n && !has_room(cache, used, &need); i++) {
             bool is_kept = kept && strcmp(items[i].key, kept) == 0;
             if (is_kept || items[i].is_complete != (takes_complete == 1)) continue;

@@ -30,6 +30,8 @@ static void test_lines(void **state) {
         {99949, 0, 1234, SECOND, "99.9 kB  1,234 rows/s"},
         {999499, 0, 0, SECOND, "999 kB  0 rows/s"},
         {999500, 0, 0, SECOND, "1.0 MB  0 rows/s"},
+        {2500000, 5000000, MR_PROGRESS_NO_ROWS, SECOND,
+         "[============>           ]  50%  2.5 MB of 5.0 MB  2.5 MB/s  ETA 0:01"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char out[256];
