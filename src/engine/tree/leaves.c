@@ -3,6 +3,9 @@
 /* More than twice as many as there can be different leaves. */
 #define N_BUCKETS ((size_t)1 << 17)
 
+/* Leaves that are looked at to find one: more are not due to chance, but to who made the file. */
+#define MAX_PROBES 64
+
 /* Sharing pays when few are left of the leaves. */
 #define MIN_ALIKE 4
 
@@ -24,12 +27,15 @@ static size_t hash(const double *values, size_t n) {
     return (size_t)(h >> 40);
 }
 
-/* The number of the leaf that has the same bits. False: there are too many different ones. */
+/* The number of the leaf that has the same bits. False: there are too many different ones, or it
+ * takes too long. */
 static bool find(struct finder *f, const struct mr_tree_node *leaf, uint32_t *out) {
     const double *all = f->b->ensemble->values;
     size_t n_bytes = f->b->forest->width * sizeof(*all);
     size_t bucket = hash(all + leaf->index, f->b->forest->width) % N_BUCKETS;
+    size_t n_probes = 0;
     for (; f->buckets[bucket]; bucket = (bucket + 1) % N_BUCKETS) {
+        if (n_probes++ == MAX_PROBES) return false;
         *out = f->buckets[bucket] - 1;
         if (memcmp(all + f->leaves[*out]->index, all + leaf->index, n_bytes) == 0) return true;
     }

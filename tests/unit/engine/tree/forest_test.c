@@ -576,6 +576,30 @@ static void test_unknown_kernel(void **state) {
     unsetenv("MLRACE_TREE_KERNEL");
 }
 
+static void test_describe(void **state) {
+    (void)state;
+    struct recipe recipe = {.has_double_sums = true,
+                            .n_features = 5,
+                            .n_outputs = 1,
+                            .n_trees = 200,
+                            .n_splits = 1023,
+                            .is_complete = true,
+                            .n_thresholds = 100,
+                            .n_kinds = 1,
+                            .n_missing = 1};
+    struct mr_tree_ensemble ensemble = make_ensemble(&recipe);
+    struct mr_buf text;
+    const struct mr_tree_forest *forest = build(&ensemble, 0, arena);
+    const struct mr_tree_shape *shape = mr_tree_forest_shape(forest);
+    assert_true(shape->n_bytes >= shape->n_splits * 8 + shape->n_leaves * 8);
+    assert_true(shape->n_bytes < shape->n_splits * 9 + shape->n_leaves * 9);
+    mr_buf_init(&text, arena);
+    mr_tree_forest_describe(forest, &text);
+    mr_buf_char(&text, '\0');
+    assert_string_equal(text.data,
+                        "  200 trees with 204800 leaves; kernel scalar; memory: 3.3 MB\n");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_small),
@@ -593,6 +617,7 @@ int main(void) {
         cmocka_unit_test(test_tops),
         cmocka_unit_test(test_direct),
         cmocka_unit_test(test_unknown_kernel),
+        cmocka_unit_test(test_describe),
     };
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
 }
