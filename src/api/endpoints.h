@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 
+#include "api/backlog.h"
 #include "api/error_detail.h"
 #include "api/observe.h"
 #include "api/served.h"
@@ -30,9 +31,10 @@ struct mr_endpoints {
     struct mr_compute *compute; /* what is too much for an I/O thread; outlives the server */
     struct mr_observer observer;
     mr_error_detail error_detail;
-    unsigned timeout_ms;     /* for an answer; 0: none */
-    bool has_server_timing;  /* responses say where their time went */
-    atomic_bool is_stopping; /* the server was told to end: not ready any more */
+    struct mr_backlog *backlog; /* what waits for `compute` */
+    unsigned timeout_ms;        /* for an answer; 0: none */
+    bool has_server_timing;     /* responses say where their time went */
+    atomic_bool is_stopping;    /* the server was told to end: not ready any more */
 
     /* By mr_endpoints_init. */
     struct mr_http_route *routes;

@@ -28,6 +28,7 @@ struct offload {
     struct mr_compute_job job; /* the first, since the pool knows nothing else */
     const struct mr_endpoints *endpoints;
     struct mr_version *version; /* the request's */
+    uint64_t backlog_ns;        /* what it counts for there */
     struct mr_http_request *request;
     struct mr_http_pending *pending;
     mr_format format;
@@ -148,6 +149,7 @@ static bool finish(struct offload *offload) {
         mr_arena_discard_others(offload->request->arena, offload->response.body.data);
     }
     pthread_mutex_destroy(&offload->lock);
+    mr_backlog_leave(offload->endpoints->backlog, offload->backlog_ns);
     mr_http_resume(offload->pending);
     return false;
 }
@@ -225,11 +227,14 @@ static void run_decode(struct mr_compute_job *job, size_t piece) {
     struct mr_http_request *request = offload->request;
     mr_trace_lap(request, MR_STAGE_QUEUE);
     mr_trace_copy(request, offload->format);
+    uint64_t start_ns = mr_cost_now_ns();
     offload->status = mr_score_decode(offload->version->model, offload->format, request->body,
                                       request->body_size, request->body_capacity, request->arena,
                                       &offload->question, &offload->err);
     mr_trace_lap(request, MR_STAGE_DECODE);
     if (offload->status == MR_OK) {
+        mr_cost_learn(&offload->endpoints->backlog->decoding, (int64_t)request->body_size,
+                      mr_cost_now_ns() - start_ns);
         offload->status = mr_deadline_check(request, MR_STAGE_DECODE, &offload->err);
     }
     if (offload->status == MR_OK) mr_trace_rows(request, &offload->question.input);
@@ -263,13 +268,14 @@ static bool cancel(void *job) {
     struct offload *offload = job;
     offload->is_cancelled = true;
     if (!mr_compute_cancel(offload->endpoints->compute, &offload->job)) return false;
+    mr_backlog_leave(offload->endpoints->backlog, offload->backlog_ns);
     free_kept(offload);
     pthread_mutex_destroy(&offload->lock);
     return true;
 }
 
-static struct offload *suspend(const struct mr_endpoints *endpoints,
-                               struct mr_http_request *request) {
+static struct offload *suspend_admitted(const struct mr_endpoints *endpoints,
+                                        struct mr_http_request *request) {
     static const struct mr_http_pending_ops ops = {.answer = answer, .cancel = cancel};
     struct offload *offload = mr_arena_zalloc(request->arena, sizeof(*offload));
     if (!offload) return NULL;
@@ -282,6 +288,19 @@ static struct offload *suspend(const struct mr_endpoints *endpoints,
     if (!offload->pending) return NULL;
     pthread_mutex_init(&offload->lock, NULL);
     return offload;
+}
+
+/* expected_ns: what it will take.  returns: MR_OK; MR_E_BUSY, MR_E_NO_MEMORY, MR_E_TOO_LARGE */
+static mr_status suspend(const struct mr_endpoints *endpoints, struct mr_http_request *request,
+                         uint64_t expected_ns, struct offload **out, struct mr_error *err) {
+    MR_TRY(mr_backlog_enter(endpoints->backlog, expected_ns, err));
+    *out = suspend_admitted(endpoints, request);
+    if (*out) {
+        (*out)->backlog_ns = expected_ns;
+        return MR_OK;
+    }
+    mr_backlog_leave(endpoints->backlog, expected_ns);
+    return mr_arena_fail(request->arena, err);
 }
 
 bool mr_offload_wants_body(const struct mr_version *version, mr_format format, size_t body_size) {
@@ -297,8 +316,10 @@ bool mr_offload_wants_question(const struct mr_version *version,
 
 mr_status mr_offload_body(const struct mr_endpoints *endpoints, struct mr_http_request *request,
                           mr_format format, struct mr_error *err) {
-    struct offload *offload = suspend(endpoints, request);
-    if (!offload) return mr_arena_fail(request->arena, err);
+    struct offload *offload;
+    const struct mr_cost *decoding = &endpoints->backlog->decoding;
+    uint64_t expected_ns = mr_cost_estimate(decoding, (int64_t)request->body_size);
+    MR_TRY(suspend(endpoints, request, expected_ns, &offload, err));
     offload->format = format;
     offload->job.run = run_decode;
     offload->job.done = end_decode;
@@ -310,8 +331,10 @@ mr_status mr_offload_body(const struct mr_endpoints *endpoints, struct mr_http_r
 
 mr_status mr_offload_question(const struct mr_endpoints *endpoints, struct mr_http_request *request,
                               const struct mr_question *question, struct mr_error *err) {
-    struct offload *offload = suspend(endpoints, request);
-    if (!offload) return mr_arena_fail(request->arena, err);
+    struct offload *offload;
+    const struct mr_cost *cost = &mr_trace_of(request)->version->cost;
+    uint64_t expected_ns = mr_cost_estimate(cost, mr_input_n_rows(&question->input));
+    MR_TRY(suspend(endpoints, request, expected_ns, &offload, err));
     offload->question = *question;
     prepare_slices(offload);
     mr_compute_submit(endpoints->compute, &offload->job);

@@ -20,7 +20,8 @@ bool mr_offload_wants_question(const struct mr_version *version,
                                const struct mr_question *question);
 
 /* Suspend a request and have its body decoded and answered.
- * returns   MR_OK: the answer comes later; MR_E_NO_MEMORY, MR_E_TOO_LARGE: answer now
+ * returns   MR_OK: the answer comes later; MR_E_BUSY: the backlog is full, and MR_E_NO_MEMORY,
+ *           MR_E_TOO_LARGE: answer now
  * threads   the request's */
 MR_MUST_CHECK mr_status mr_offload_body(const struct mr_endpoints *endpoints,
                                         struct mr_http_request *request, mr_format format,

@@ -25,6 +25,7 @@
 struct server {
     struct mr_serve_config *config;
     struct mr_endpoints endpoints;
+    struct mr_backlog backlog;
     struct mr_loading loading;
     int signals; /* descriptor */
     uint64_t start_ns;
@@ -202,6 +203,10 @@ static mr_status start_observer(struct server *server, struct mr_error *err) {
 
 static mr_status start_compute(struct server *server, struct mr_error *err) {
     struct mr_endpoints *endpoints = &server->endpoints;
+    server->backlog = (struct mr_backlog){.limits = &server->config->engine.options.python.queue,
+                                          .n_threads = count_threads(server) + 1,
+                                          .decoding.ps_per_row = MR_BACKLOG_FIRST_PS};
+    endpoints->backlog = &server->backlog;
     return mr_compute_new(count_threads(server), (unsigned)endpoints->n_models, &endpoints->compute,
                           err);
 }

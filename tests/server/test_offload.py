@@ -175,6 +175,24 @@ def test_clients_that_leave(serve, models, rows):
             assert entries(server.invoke(as_csv(rows), "text/csv", connection=link)) == expected
 
 
+@pytest.mark.parametrize("flags", [("--max-queue", "2"), ("--max-queue-delay", "1")])
+def test_more_than_may_wait_is_refused_at_once(serve, models, rows, flags):
+    large = post("/invocations", as_csv(rows), "Content-Type: text/csv\r\n")
+    with serve(models["xgboost"], "-w", "1", *flags) as server:
+        expected = server.invoke(as_csv(rows), "text/csv").body
+        links = [Link(server.port, timeout=60).send(large) for _ in range(20)]
+        answers = [link.response() for link in links]
+        for link in links:
+            link.socket.close()
+        good = [body for status, _, body in answers if status == 200]
+        refused = [(headers, body) for status, headers, body in answers if status == 503]
+        assert len(good) >= 2 and refused and len(good) + len(refused) == 20
+        assert set(good) == {expected}
+        for headers, body in refused:
+            assert headers["retry-after"] == "1" and b"try again later" in body
+        assert server.invoke(as_csv(rows), "text/csv").body == expected
+
+
 def test_a_time_limit_that_decoding_exceeds(serve, models, rows):
     with serve(models["labels"]) as server:
         headers = {"Content-Type": "text/csv", "X-Request-Timeout": "0.001"}
