@@ -363,3 +363,24 @@ bool mr_int_parse(struct mr_str text, int64_t *out, bool *is_big) {
     if (!*is_big) *out = (int64_t)(is_negative ? -value : value);
     return true;
 }
+
+bool mr_bytes_parse(struct mr_str text, uint64_t *out) {
+    static const char units[] = "kmgt";
+    size_t n = 0;
+    while (n < text.size && text.data[n] >= '0' && text.data[n] <= '9') n++;
+    int64_t number = 0;
+    bool is_big = false;
+    if (!mr_int_parse((struct mr_str){text.data, n}, &number, &is_big) || is_big || number < 1) {
+        return false;
+    }
+    unsigned shift = 0;
+    const char *unit = n < text.size ? memchr(units, text.data[n] | 0x20, 4) : NULL;
+    if (unit) {
+        shift = 10 * (unsigned)(unit - units + 1);
+        n++;
+    }
+    if (n < text.size && (text.data[n] | 0x20) == 'b') n++;
+    if (n < text.size || (uint64_t)number > UINT64_MAX >> 1 >> shift) return false;
+    *out = (uint64_t)number << shift;
+    return true;
+}

@@ -31,4 +31,8 @@ bool mr_float_parse(struct mr_str text, double *out);
  * sets *is_big and leaves *out alone when it does not fit int64. */
 bool mr_int_parse(struct mr_str text, int64_t *out, bool *is_big);
 
+/* Read a number of bytes: 1048576, 512K, 20G, 1TB, powers of 1024, in either case. Returns false
+ * for anything else, and for 0. */
+bool mr_bytes_parse(struct mr_str text, uint64_t *out);
+
 #endif

@@ -174,7 +174,7 @@ static mr_status prune(const struct mr_cache *cache, struct config *config, stru
     printf("removed %zu model%s, %s; %s left in %s", left.n_removed, left.n_removed == 1 ? "" : "s",
            format_bytes(left.removed_bytes, removed), format_bytes(left.left_bytes, rest),
            cache->folder);
-    if (left.n_kept) printf("; %zu more in use", left.n_kept);
+    if (left.n_kept) printf("; %zu kept: in use, or not removable", left.n_kept);
     putchar('\n');
     return MR_OK;
 }

@@ -1,12 +1,13 @@
 #include "cli/cli.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/number.h"
 
 int mr_cli_usage(const char *command, const char *format, ...) {
     fprintf(stderr, "mlrace %s: ", command);
@@ -89,16 +90,9 @@ bool mr_cli_parse_ms(const char *text, unsigned long *out) {
 }
 
 bool mr_cli_parse_bytes(const char *text, size_t *out) {
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (errno || end == text || strchr(text, '-') || value == 0) return false;
-    static const char units[] = "KMG";
-    const char *unit = isalpha((unsigned char)*end) ? strchr(units, *end & ~0x20) : NULL;
-    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
-    if (unit) end++;
-    if (*end == 'B' || *end == 'b') end++;
-    if (*end || value > (SIZE_MAX >> 8) >> shift) return false;
-    *out = (size_t)value << shift;
+    uint64_t bytes;
+    /* Far from overflow whatever is added to it. */
+    if (!mr_bytes_parse(mr_str_from(text), &bytes) || bytes > SIZE_MAX >> 8) return false;
+    *out = (size_t)bytes;
     return true;
 }

@@ -18,24 +18,6 @@
 
 #define MARKER "entry.json"
 
-/* "512M", as mr_cli_parse_bytes reads it. */
-static bool parse_bytes(const char *text, uint64_t *out) {
-    size_t n = strspn(text, "0123456789");
-    int64_t number = 0;
-    bool is_big = false;
-    if (!mr_int_parse((struct mr_str){text, n}, &number, &is_big) || is_big || number < 1) {
-        return false;
-    }
-    static const char units[] = "KMGT";
-    const char *unit = text[n] ? strchr(units, text[n] & ~0x20) : NULL;
-    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
-    const char *rest = text + n + (unit != NULL);
-    if (*rest == 'B' || *rest == 'b') rest++;
-    if (*rest || (uint64_t)number > UINT64_MAX >> 1 >> shift) return false;
-    *out = (uint64_t)number << shift;
-    return true;
-}
-
 static mr_status default_folder(struct mr_arena *arena, const char **out, struct mr_error *err) {
     const char *home = mr_environment_get("MLRACE_HOME"),
                *cache = mr_environment_get("XDG_CACHE_HOME");
@@ -52,7 +34,7 @@ mr_status mr_cache_init(struct mr_cache *cache, uint64_t max_bytes, struct mr_ar
     if (max_bytes) return MR_OK;
     const char *size = mr_environment_get("MLRACE_CACHE_SIZE");
     cache->max_bytes = MR_CACHE_DEFAULT_BYTES;
-    if (!size || parse_bytes(size, &cache->max_bytes)) return MR_OK;
+    if (!size || mr_bytes_parse(mr_str_from(size), &cache->max_bytes)) return MR_OK;
     return mr_fail(err, MR_E_INVALID_PARAMETER,
                    "MLRACE_CACHE_SIZE: expected bytes such as 1048576, 512M or 20G, received '%s'",
                    size);
@@ -89,10 +71,17 @@ static void note_use(const struct mr_cache_entry *entry) {
     if (n < PATH_MAX) utimensat(AT_FDCWD, marker, NULL, 0); /* or it is of an earlier use */
 }
 
+/* What lies on a disk that is only read, such as that of an image, nobody can remove. */
+static int hold_unlocked(struct mr_cache_entry *entry) {
+    entry->is_complete = true;
+    return open(entry->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 /* Take the lock that the entry's state asks for; -1 with EWOULDBLOCK: to be waited for. */
 static int lock_entry(const char *path, struct mr_cache_entry *entry) {
     int kind = is_complete(entry) ? LOCK_SH : LOCK_EX;
     int fd = mr_cache_try_lock(path, kind);
+    if (fd < 0 && errno == EROFS && kind == LOCK_SH) return hold_unlocked(entry);
     if (fd < 0) return -1;
     entry->is_complete = is_complete(entry);
     if (entry->is_complete == (kind == LOCK_SH)) return fd;

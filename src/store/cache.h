@@ -117,7 +117,7 @@ struct mr_cache_prune {
 
 /* What is left. */
 struct mr_cache_left {
-    size_t n_removed, n_kept; /* kept: they were to be removed, but are in use */
+    size_t n_removed, n_kept; /* kept: named, but in use or not removable */
     uint64_t removed_bytes, left_bytes;
 };
 

@@ -77,7 +77,7 @@ def test_prune_to_the_size_of_the_cache(cache, three, here):
 
 def test_prune_keeps_what_is_in_use(cache, three, here):
     with here.using(proxy_uri("a")) as files:
-        assert "1 more in use" in cache("prune", "--all")
+        assert "1 kept: in use" in cache("prune", "--all")
         assert here.entries() == [three["a"]] and (files / "x.bin").exists()
 
 

@@ -14,6 +14,7 @@ static void test_bytes(void **state) {
     assert_true(mr_cli_parse_bytes("512K", &bytes) && bytes == 512 * 1024);
     assert_true(mr_cli_parse_bytes("100mb", &bytes) && bytes == (size_t)100 << 20);
     assert_true(mr_cli_parse_bytes("2G", &bytes) && bytes == (size_t)2 << 30);
+    assert_true(mr_cli_parse_bytes("1TB", &bytes) && bytes == (size_t)1 << 40);
     static const char *const bad[] = {"",    "0",  "-1",  "1X", "K",  "1KK", "99999999999G",
                                       "1 M", "1 ", "1 B", "1@", "1\v"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
