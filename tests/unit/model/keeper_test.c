@@ -67,11 +67,14 @@ static void write_version(const char *id, const char *end) {
 static struct mr_live *live;
 static struct mr_keeper *keeper;
 static const struct mr_engine_options engine = {.choice = MR_ENGINE_NATIVE};
-static atomic_bool is_cold; /* new versions do not answer their example */
+static atomic_bool is_cold;                /* new versions do not answer their example */
+static atomic_bool is_held, is_warming_up; /* the one that does waits */
 
 static mr_status warm_up(void *ctx, struct mr_version *version, struct mr_error *err) {
     assert_ptr_equal(ctx, folder);
     assert_true(atomic_load(&version->load_s) > 0);
+    atomic_store(&is_warming_up, true);
+    while (atomic_load(&is_held)) usleep(100);
     return atomic_load(&is_cold) ? mr_fail(err, MR_E_INTERNAL, "it is cold") : MR_OK;
 }
 
@@ -200,12 +203,29 @@ static void test_watch(void **state) {
     stop();
 }
 
+static void never(struct mr_reload *told_in_vain) {
+    fail_msg("%s", told_in_vain->err.message);
+}
+
+/* Who has asked leaves before it is done; what is under way goes on. */
 static void test_forgotten(void **state) {
     (void)state;
     start(0);
-    struct mr_reload nobodys = {.done = NULL};
-    struct mr_reload *none = &nobodys;
-    assert_false(mr_keeper_forget(keeper, none));
+    struct mr_reload first = {.done = never}, second = {.done = never};
+    assert_false(mr_keeper_forget(keeper, &first));
+    write_version("v2", "");
+    atomic_store(&is_warming_up, false);
+    atomic_store(&is_held, true);
+    assert_true(mr_keeper_reload(keeper, &first));
+    while (!atomic_load(&is_warming_up)) usleep(100);
+    assert_false(mr_keeper_reload(keeper, &second));
+    assert_true(mr_keeper_forget(keeper, &first));
+    assert_false(mr_keeper_forget(keeper, &first));
+    atomic_store(&is_held, false);
+    struct mr_reload outcome = reload();
+    assert_int_equal(outcome.err.status, MR_OK);
+    assert_false(outcome.is_swapped); /* the first one was */
+    assert_label("v2");
     stop();
 }
 
