@@ -87,6 +87,12 @@ bench-profile: ## where the microseconds of a request go; writes docs/benchmarks
 	@scripts/build profile mlrace tool_http_echo
 	$$(scripts/python) bench/native_profile.py
 
+bench-overload: ## what is answered and refused at twice the capacity: docs/overload.md
+	@scripts/bootstrap bench
+	@scripts/venv
+	@scripts/build release mlrace bench_overload
+	$$(scripts/python) bench/overload/run.py
+
 bench-engines: ## compare tree engines, without servers, with the libraries; FULL=1 for all; writes docs/benchmarks-engines.md
 	@scripts/bootstrap test
 	@scripts/build release mlrace bench_engines

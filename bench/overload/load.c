@@ -6,7 +6,8 @@
  * when all MAX_CONNECTIONS are busy it waits here. Latency counts from the moment it was due, so that
  * a server which answers late is not asked less often, and is not measured better for it.
  * On standard output one JSON object: for each status the number of answers, and p50, p99 and max of
- * their latency in microseconds; answers that never came are of status 0. */
+ * their latency in microseconds, and p99 since they were sent; what was never answered has
+ * status 0. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -28,13 +29,15 @@
 struct connection {
     int fd;
     uint64_t due_ns; /* of the request under way; 0: idle */
+    uint64_t sent_ns;
     size_t size;     /* of the answer so far */
     char answer[MAX_ANSWER_BYTES];
 };
 
 struct sample {
     unsigned status;
-    unsigned us;
+    unsigned us;      /* since it was due */
+    unsigned sent_us; /* since it was sent */
 };
 
 static struct {
@@ -99,6 +102,7 @@ static void send_due(void) {
             return;
         }
         connection->due_ns = load.begun_ns + load.n_sent++ * load.gap_ns;
+        connection->sent_ns = mr_clock_ns();
         connection->size = 0;
         load.n_busy++;
         if (send(connection->fd, load.request, load.request_size, MSG_NOSIGNAL) !=
@@ -109,8 +113,11 @@ static void send_due(void) {
 }
 
 static void note(struct connection *connection, unsigned status) {
-    uint64_t ns = mr_clock_ns() - connection->due_ns;
-    load.samples[load.n_samples++] = (struct sample){status, (unsigned)(ns / 1000)};
+    uint64_t now_ns = mr_clock_ns();
+    load.samples[load.n_samples++] = (struct sample){
+        .status = status,
+        .us = (unsigned)((now_ns - connection->due_ns) / 1000),
+        .sent_us = (unsigned)((now_ns - connection->sent_ns) / 1000)};
     connection->due_ns = 0;
     load.n_busy--;
 }
@@ -174,10 +181,15 @@ static int compare(const void *a, const void *b) {
     return x->us < y->us ? -1 : x->us > y->us;
 }
 
+static int compare_sent(const void *a, const void *b) {
+    const struct sample *x = a, *y = b;
+    return x->sent_us < y->sent_us ? -1 : x->sent_us > y->sent_us;
+}
+
 static void report(double seconds) {
     /* What was never answered is as late as can be. */
     while (load.n_samples < load.n_requests) {
-        load.samples[load.n_samples++] = (struct sample){0, 4000000000u};
+        load.samples[load.n_samples++] = (struct sample){0, 4000000000u, 4000000000u};
     }
     qsort(load.samples, load.n_samples, sizeof(*load.samples), compare);
     printf("{\"seconds\": %.3f, \"connections\": %zu", seconds, load.n_connections);
@@ -186,9 +198,11 @@ static void report(double seconds) {
             if (load.samples[end].status != load.samples[i].status) break;
         }
         size_t n = end - i;
-        printf(", \"%u\": {\"n\": %zu, \"p50_us\": %u, \"p99_us\": %u, \"max_us\": %u}",
+        printf(", \"%u\": {\"n\": %zu, \"p50_us\": %u, \"p99_us\": %u, \"max_us\": %u",
                load.samples[i].status, n, load.samples[i + n / 2].us,
                load.samples[i + n * 99 / 100].us, load.samples[end - 1].us);
+        qsort(load.samples + i, n, sizeof(*load.samples), compare_sent);
+        printf(", \"p99_sent_us\": %u}", load.samples[i + n * 99 / 100].sent_us);
     }
     printf("}\n");
 }

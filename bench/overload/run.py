@@ -2,6 +2,7 @@
 as much as it can answer and twice as much, at a constant rate that does not wait for it.
 
     bench/overload/run.py [--build FOLDER] [--seconds N] [--case NAME] [-- FLAGS OF mlrace serve]
+    bench/overload/run.py --connections ...     requests/s of wrk from 1 to 512 connections instead
 
 Capacity is what wrk gets with 64 or 256 connections. The server, with its workers, has one processor, the
 load the other. Prints a table.
@@ -17,13 +18,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import measure  # noqa: E402
 from serving import models  # noqa: E402
 
-# name: (model, flags); connections that the open loop may have.
+# name: (model, flags, connections that the open loop may have). A model in C has no queue but the
+# kernel's: its load has as many connections as the servers in front of it would keep.
 CASES = {
-    "Python, row sum": ("pyfunc", ["--no-batch"]),
-    "Python, row sum, --batch": ("pyfunc", ["--batch"]),
-    "C, 500 trees": ("xgboost", []),
+    "Python, row sum": ("pyfunc", ["--no-batch"], 2000),
+    "Python, row sum, --batch": ("pyfunc", ["--batch"], 256),
+    "C, 500 trees": ("xgboost", [], 256),
 }
-MAX_CONNECTIONS = 2000
 
 
 def one_row(rows, path):
@@ -32,28 +33,39 @@ def one_row(rows, path):
     return path
 
 
-def open_loop(build, port, body, rate, seconds):
+def open_loop(build, port, body, rate, seconds, max_connections):
     text = measure.output(
         "taskset", "-c", measure.LOAD_CORE, build / "bench_overload",
-        port, body, round(rate, 1), seconds, MAX_CONNECTIONS,
+        port, body, round(rate, 1), seconds, max_connections,
     )  # fmt: skip
     return json.loads(text)
 
 
 def line_of(name, load, rate, result):
-    answered = result.get("200", {"n": 0, "p50_us": 0, "p99_us": 0})
+    answered = result.get("200", {"n": 0, "p50_us": 0, "p99_us": 0, "p99_sent_us": 0})
     refused = result.get("503", {"n": 0, "p50_us": 0, "p99_us": 0, "max_us": 0})
     others = sum(value["n"] for key, value in result.items() if key not in ("200", "503", "seconds", "connections"))
     ms = lambda us: f"{us / 1000:.1f}"  # noqa: E731
     return (
         f"| {name} | {load} | {rate:,.0f} | {answered['n'] / result['seconds']:,.0f} "
-        f"| {ms(answered['p50_us'])} | {ms(answered['p99_us'])} | {refused['n'] / result['seconds']:,.0f} "
+        f"| {ms(answered['p50_us'])} | {ms(answered['p99_us'])} | {ms(answered['p99_sent_us'])} | {refused['n'] / result['seconds']:,.0f} "
         f"| {ms(refused['p50_us'])} | {ms(refused['p99_us'])} | {others} |"
     )
 
 
+def count_connections(name, options, command, port, folder, body):
+    """Requests a second by connections; medians of three turns."""
+    counts = (1, 4, 16, 64, 128, 256, 512)
+    with measure.running([*command, *options.flags], port, folder, body):
+        measure.load(port, 64, 1, body)
+        turns = [[measure.load(port, n, options.seconds, body) for n in counts] for _ in range(3)]
+    rates = [measure.median(results, "rate") for results in zip(*turns)]
+    best = max(rates[2:])
+    print(f"| {name} |", " | ".join(f"{rate:,.0f}" for rate in rates), f"| {min(rates[2:]) / best:.2f} |", flush=True)
+
+
 def run_case(name, options, folder):
-    kind, flags = CASES[name]
+    kind, flags, n = CASES[name]
     path = folder / kind
     if not path.exists():
         models.MODELS[kind][2](path)
@@ -63,13 +75,16 @@ def run_case(name, options, folder):
     command = [
         options.build / "mlrace", "serve", "-m", path, "-p", port, "-w", 1, "--no-access-log", *flags
     ]  # fmt: skip
+    if options.connections:
+        count_connections(name, options, command, port, folder, body)
+        return
     with measure.running(command, port, folder, body):
         measure.load(port, 64, 1, body)
-        capacity = max(measure.load(port, n, options.seconds, body)["rate"] for n in (64, 256))
+        capacity = max(measure.load(port, c, options.seconds, body)["rate"] for c in (64, 256))
     with measure.running([*command, *options.flags], port, folder, body):
-        open_loop(options.build, port, body, capacity / 2, 1)
+        open_loop(options.build, port, body, capacity / 2, 1, n)
         for load, factor in (("half", 0.5), ("capacity", 1), ("2 x", 2)):
-            result = open_loop(options.build, port, body, factor * capacity, options.seconds)
+            result = open_loop(options.build, port, body, factor * capacity, options.seconds, n)
             print(line_of(name, load, factor * capacity, result), flush=True)
 
 
@@ -78,14 +93,23 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=measure.ROOT / "build")
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--case", choices=CASES, action="append")
+    parser.add_argument("--connections", action="store_true")
     parser.add_argument("flags", nargs="*")
     options = parser.parse_args()
     options.build = options.build.resolve()
-    print("| model | load | asked/s | answered/s | p50 ms | p99 ms | refused/s | p50 ms | p99 ms | other |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    if options.connections:
+        print("| model | 1 | 4 | 16 | 64 | 128 | 256 | 512 | least / best from 16 on |")
+        print("|---|---|---|---|---|---|---|---|---|")
+    else:
+        print_head()
     with tempfile.TemporaryDirectory() as folder:
         for name in options.case or CASES:
             run_case(name, options, pathlib.Path(folder))
+
+
+def print_head():
+    print("| model | load | asked/s | answered/s | p50 ms | p99 ms | since sent | refused/s | p50 ms | p99 ms | other |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
 
 
 if __name__ == "__main__":
