@@ -145,6 +145,7 @@ static mr_status add_entry(struct reader *reader, struct mr_error *err) {
     struct mr_str key = decode(&reader->texts[KEY]);
     int64_t size;
     bool is_big = false;
+    if (!key.size) return mr_fail(err, MR_E_FORMAT, "an object is listed without its key");
     if (!mr_int_parse(mr_buf_str(&reader->texts[SIZE]), &size, &is_big) || is_big || size < 0) {
         return mr_fail(err, MR_E_FORMAT, "'%.*s' is listed without a usable size",
                        MR_STR_ARGS(key));

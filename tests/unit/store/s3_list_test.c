@@ -51,6 +51,7 @@ static void test_bad_pages(void **state) {
         {HEAD "<Contents><Key>n/a</Key><Size>1</Size></Contents>" TAIL, "was not asked for"},
         {HEAD "<Contents><Key>m/../a</Key><Size>1</Size></Contents>" TAIL, "no name of a file"},
         {HEAD "<Contents><Key>m/%00</Key><Size>1</Size></Contents>" TAIL, "no name of a file"},
+        {HEAD "<Contents><Size>1</Size></Contents>" TAIL, "without its key"},
         {HEAD "<IsTruncated>true</IsTruncated>" TAIL, "does not say where"},
         {"<!DOCTYPE x [<!ENTITY a 'b'>]>" HEAD TAIL, "document type"},
     };
