@@ -11,6 +11,7 @@
 #include "store/artifacts.h"
 #include "store/backend.h"
 #include "store/client.h"
+#include "store/environment_int.h"
 #include "store/folder.h"
 #include "store/last_known_int.h"
 #include "store/uri.h"
@@ -118,6 +119,20 @@ static mr_status find_version(struct resolution *at, struct mr_backend *backend,
     return MR_OK;
 }
 
+/* Where nobody has said which store is meant, it may be another. */
+static mr_status fail_to_find(const struct mr_store_options *options, struct mr_error *err) {
+    bool is_told = options->tracking_uri || options->registry_uri ||
+                   mr_environment_get("MLFLOW_TRACKING_URI") ||
+                   mr_environment_get("MLFLOW_REGISTRY_URI");
+    if (!err || is_told) return MR_E_NOT_FOUND;
+    struct mr_error inner = *err;
+    return mr_fail(
+        err, MR_E_NOT_FOUND,
+        "%s, MLflow's default store: MLFLOW_TRACKING_URI is not set, which says where runs "
+        "and models are, such as http://HOST:5000",
+        inner.message);
+}
+
 /* Asks the store that knows about a URI; at->root and at->path become what it says. */
 static mr_status ask_store(struct resolution *at, const struct mr_uri *uri, struct mr_error *err) {
     struct mr_backend backend;
@@ -135,7 +150,7 @@ static mr_status ask_store(struct resolution *at, const struct mr_uri *uri, stru
                            ? find_logged_model(at, &backend, uri, err)
                            : find_version(at, &backend, uri, err);
     mr_backend_close(&backend);
-    return status;
+    return status == MR_E_NOT_FOUND ? fail_to_find(options, err) : status;
 }
 
 /* --- from one URI to where the files are -------------------------------------------------------

@@ -61,7 +61,8 @@ def test_bad_usage_says_what_is_wrong_and_ends_with_2(run, arguments, words):
 
 
 @pytest.mark.parametrize("command", ["serve", "explain", "prepare-env"])
-def test_a_model_that_is_not_there(run, tmp_path, command):
+def test_a_model_that_is_not_there(run, tmp_path, monkeypatch, command):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
     for model, words in [

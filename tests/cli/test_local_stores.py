@@ -183,7 +183,8 @@ def test_default_stores(run, tmp_path):
     assert "sqlite:///mlflow.db" in result.stderr
     (tmp_path / "mlruns/0/meta.yaml").touch()
     result = run("explain", "-m", "models:/iris/1", env=env, cwd=tmp_path)
-    assert "./mlruns" in result.stderr and "no registered model iris" in result.stderr
+    assert "no registered model iris in ./mlruns" in result.stderr
+    assert "MLFLOW_TRACKING_URI is not set" in result.stderr
 
 
 @contextlib.contextmanager
