@@ -122,9 +122,10 @@ class Backends:
             self._found[name] = getattr(self, f"_make_{name}")()
         return self._found[name]
 
-    def expect(self, backend, uris):
+    def expect(self, backend, uris, has_predictions=True):
         """{uri: {"files", "predictions"} or {"error"}}: what MLflow makes of them."""
-        return self.side.call("expect", uris, env=backend.env, folder=backend.folder)
+        arguments = [uris, has_predictions]
+        return self.side.call("expect", *arguments, env=backend.env, folder=backend.folder)
 
     def start(self, name, command, url, env=()):
         """A server in a folder of its own, once it answers; the process and its log."""

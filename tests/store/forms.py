@@ -1,10 +1,10 @@
 """The table of model URIs: every form, on every backend that has it."""
 
-BACKENDS = ["sqlite", "files"]
+BACKENDS = ["sqlite", "files", "server", "auth", "tls", "s3"]
 
 # MLflow's default registry, with no tracking server in between.
 LOCAL = ["sqlite", "files"]
-PROXY = []
+PROXY = ["server", "auth", "tls"]
 
 # (what the form is, the URI, the backends that have it)
 FORMS = [

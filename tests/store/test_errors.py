@@ -7,7 +7,7 @@ import pytest
 NO_RUN = "0123456789abcdef0123456789abcdef"
 
 # What a message calls each backend.
-STORES = {"sqlite": "mlflow.db", "files": "mlruns"}
+STORES = {"sqlite": "mlflow.db", "files": "mlruns", "server": "{url}", "auth": "{url}"}
 
 # (URI, words of the message beside the URI and the store)
 MISSING = [
@@ -58,18 +58,28 @@ def test_what_is_not_there(backends, program, name, uri, words):
     check_message(program(backend, "explain", "-m", uri), uri, store, *words)
 
 
+@pytest.mark.parametrize("name", STORES)
+def test_a_folder_that_is_no_model(backends, program, name):
+    backend = backends[name]
+    uri = backend.uri("runs:/{run}/classic/notes")
+    check_message(program(backend, "explain", "-m", uri), uri, "MLmodel")
+
+
 def test_mlflow_finds_none_of_these_either(backends):
-    for name in STORES:
-        uris = [backends[name].uri(uri) for uri, _ in MISSING]
-        answers = backends.expect(backends[name], uris)
-        assert [uri for uri, answer in answers.items() if "error" not in answer] == []
+    backend = backends["sqlite"]
+    answers = backends.expect(backend, [backend.uri(uri) for uri, _ in MISSING])
+    assert [uri for uri, answer in answers.items() if "error" not in answer] == []
 
 
 @pytest.mark.parametrize("uri", MALFORMED)
 def test_what_is_no_uri(backends, program, uri):
     backend = backends["sqlite"]
     check_message(program(backend, "explain", "-m", uri), uri)
-    assert "error" in backends.expect(backend, [uri])[uri]
+
+
+def test_mlflow_refuses_the_same(backends):
+    answers = backends.expect(backends["sqlite"], MALFORMED, has_predictions=False)
+    assert [uri for uri, answer in answers.items() if "error" not in answer] == []
 
 
 @pytest.mark.parametrize("command", ["explain", "predict", "serve", "prepare-env"])

@@ -24,6 +24,7 @@ ODD = [
     "./a rel ative/root/{run}/artifacts/both",
     "a rel ative/root/{run}/artifacts/sub/../both",
     "models:/odd/2",
+    "models:/odd/3",
     "models:/odd/3/m x",
     "models:/odd/3/m%20x",
     "models:/odd/4",
@@ -37,6 +38,7 @@ ODD = [
     "models:/odd/none",
     "models:/odd/Production",
     "models:/odd@none",
+    "models:/odd@a",
     "models:/odd@a/m x",
     "models:/odd@latest",
     "models:/odd@2",
@@ -76,9 +78,8 @@ def test_odd_uris(backends, compare, name):
 @pytest.mark.parametrize("name", ["odd", "odd_files"])
 def test_a_logged_model_with_the_name_of_a_run_s_artifact(backends, program, name):
     backend = backends[name]
-    for uri in FILES_OF_TWO:
-        uri = backend.uri(uri)
-        expected = backends.expect(backend, [uri])[uri]
+    uris = [backend.uri(uri) for uri in FILES_OF_TWO]
+    for uri, expected in backends.expect(backend, uris).items():
         assert program.predictions(backend, uri) == expected["predictions"]
         assert trees.digests(program.folder(backend, uri)).items() <= expected["files"].items()
 
