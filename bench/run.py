@@ -28,7 +28,7 @@ def options_of(arguments):
     parser.add_argument("--rounds", type=int, help="in which servers take turns")
     parser.add_argument("--seconds", type=int, help="of each run of wrk")
     parser.add_argument("--models", nargs="+", choices=MODELS, help="only these")
-    parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
+    parser.add_argument("--fresh", action="store_true", help="forget a run that was broken off")
     options = parser.parse_args(arguments)
     options.rounds = options.rounds or (5 if options.full else 4)
     options.seconds = options.seconds or (3 if options.full else 1)
@@ -119,6 +119,8 @@ def main():
         measure_model(options, store, name, [c for c in cells if c.model == name], progress)
     measure_files(options, store, progress)
     progress.say("done")
+    if not options.models:
+        store.put("finished", True)
     return report.write(store)
 
 

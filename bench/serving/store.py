@@ -7,12 +7,13 @@ from measure import ROOT
 
 
 class Store:
-    """A folder of results of one program, measured in one way; others before are thrown away."""
+    """A folder of results of one program, measured in one way. Those of another, or of a run that
+    came to its end, are thrown away when a new run opens it."""
 
     def __init__(self, name, context=None):
         """`context` says what is measured and how; None takes what is there."""
         self.folder = ROOT / "build/bench" / name
-        if context is not None and self.get("context") != context:
+        if context is not None and (self.get("context") != context or self.get("finished")):
             for path in self.folder.glob("*.json"):
                 path.unlink()
             self.put("context", context)

@@ -7,7 +7,7 @@ import pytest
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
 
-from serving import report, targets  # noqa: E402
+from serving import report, store, targets  # noqa: E402
 from serving.answers import difference  # noqa: E402
 from serving.matrix import FULL, SHORT, Cell  # noqa: E402
 from serving.models import MODELS  # noqa: E402
@@ -111,3 +111,14 @@ def test_promises_are_held_against_the_figures():
     assert "**missed**" in "\n".join(report.promises(missed))
     held = results_of(mlflow=row(100), mlrace=row(31_000))
     assert "| 310 | holds |" in "\n".join(report.promises(held))
+
+
+def test_a_run_goes_on_until_it_has_finished(tmp_path, monkeypatch):
+    monkeypatch.setattr("serving.store.ROOT", tmp_path)
+    store.Store("short", {"rounds": 1}).put("cell", 1)
+    assert store.Store("short", {"rounds": 1}).get("cell") == 1
+    assert store.Store("short").get("cell") == 1
+    assert store.Store("short", {"rounds": 2}).get("cell") is None
+    store.Store("short", {"rounds": 2}).put("finished", True)
+    assert store.Store("short").get("finished")
+    assert store.Store("short", {"rounds": 2}).get("finished") is None
