@@ -23,7 +23,7 @@ struct mr_served {
 /* The state of the current version.  threads: any */
 mr_engine_state mr_served_state(const struct mr_served *served);
 
-/* In JSON and in words for health checks: "ready", "loading", "down", "failed". */
+/* "ready", "loading", "down" or "failed". */
 const char *mr_served_state_name(mr_engine_state state);
 
 /* The model's URI as anybody may see it: without what may be a password.

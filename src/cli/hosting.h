@@ -22,8 +22,8 @@ MR_MUST_CHECK mr_status mr_hosting_start(const struct mr_serve_config *config,
 /* No request may be under way. */
 void mr_hosting_unload(struct mr_endpoints *endpoints);
 
-/* Whether no model goes on loading, whether all can be asked or could before, and whether Python
- * evaluates any. */
+/* Whether all models can be asked, or could before their workers died; and whether Python evaluates
+ * any of them. */
 bool mr_hosting_is_loaded(const struct mr_endpoints *endpoints);
 bool mr_hosting_has_python(const struct mr_endpoints *endpoints);
 

@@ -344,6 +344,8 @@ mr_status mr_keeper_start(const struct mr_keeper_options *options, struct mr_kee
     mr_live_give(version);
     if (options->watch_ms && keeper->can_change) {
         keeper->next_look_ns = mr_clock_ns() + (uint64_t)options->watch_ms * 1000000;
+    } else if (options->watch_ms) {
+        mr_log_info("model %s is not watched: its URI names one version", options->name);
     }
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
