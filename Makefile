@@ -91,7 +91,7 @@ bench-overload: ## what is answered and refused at twice the capacity: docs/over
 	@scripts/bootstrap bench
 	@scripts/venv
 	@scripts/build release mlrace bench_overload
-	$$(scripts/python) bench/overload/run.py
+	.venv/bin/python bench/overload/run.py
 
 bench-engines: ## compare tree engines, without servers, with the libraries; FULL=1 for all; writes docs/benchmarks-engines.md
 	@scripts/bootstrap test

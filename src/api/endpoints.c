@@ -124,6 +124,9 @@ void mr_endpoints_observe(void *ctx, const struct mr_http_exchange *exchange) {
     mr_observe(&endpoints->observer, exchange);
     struct mr_trace *trace = exchange->notes;
     if (!trace) return;
+    struct mr_served *served = &endpoints->models[trace->served->number];
+    if (exchange->status == 0) atomic_fetch_add(&served->n_cancelled, 1);
+    if (trace->late_stage != MR_STAGE_READ) atomic_fetch_add(&served->n_late[trace->late_stage], 1);
     if (trace->copy) mr_shadow_send(trace->shadow, trace->copy);
     mr_live_give(trace->version);
 }

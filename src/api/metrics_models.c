@@ -76,6 +76,24 @@ static double n_failures(const struct row *row) {
     return (double)mr_keeper_counts(row->served->keeper).n_failures;
 }
 
+static double n_cancelled(const struct row *row) {
+    return (double)atomic_load(&row->served->n_cancelled);
+}
+
+static void write_late(const struct rows *rows, struct mr_buf *out) {
+    static const char name[] = "mlrace_requests_expired_total";
+    static const mr_stage stages[] = {MR_STAGE_DECODE, MR_STAGE_QUEUE, MR_STAGE_PREDICT};
+    mr_metrics_head(out, name, "counter", "Requests that took too long, by where they were then.");
+    for (size_t i = 0; i < rows->n; i++) {
+        const struct row *row = &rows->rows[i];
+        for (size_t k = 0; k < sizeof(stages) / sizeof(*stages); k++) {
+            char label[32];
+            snprintf(label, sizeof(label), "stage=\"%s\"", mr_stage_names[stages[k]]);
+            put(out, name, row, label, (double)atomic_load(&row->served->n_late[stages[k]]));
+        }
+    }
+}
+
 static void write_models(const struct rows *rows, struct mr_buf *out) {
     static const struct {
         const char *name, *type, *help;
@@ -85,6 +103,8 @@ static void write_models(const struct rows *rows, struct mr_buf *out) {
         {"mlrace_model_ready", "gauge", "Whether the model can be asked.", is_ready, false},
         {"mlrace_model_load_seconds", "gauge",
          "What loading the current version took; 0 before it is ready.", load_seconds, false},
+        {"mlrace_requests_cancelled_total", "counter",
+         "Requests whose clients left before there was an answer.", n_cancelled, false},
         {"mlrace_model_swaps_total", "counter",
          "Times that a new version took the place of another.", n_swaps, true},
         {"mlrace_model_reload_failures_total", "counter",
@@ -104,15 +124,13 @@ static void write_models(const struct rows *rows, struct mr_buf *out) {
 
 /* A count of struct mr_engine_stats. */
 struct field {
-    const char *name, *type, *help; /* help: NULL for another label of the family before */
-    const char *label;              /* NULL: none */
+    const char *name, *type, *help;
     size_t offset;
     bool is_unsigned; /* the type; else uint64_t */
 };
 
-#define STAT(field) NULL, offsetof(struct mr_engine_stats, field), false
-#define STAT_OF(label, field) label, offsetof(struct mr_engine_stats, field), false
-#define UNSIGNED_STAT(field) NULL, offsetof(struct mr_engine_stats, field), true
+#define STAT(field) offsetof(struct mr_engine_stats, field), false
+#define UNSIGNED_STAT(field) offsetof(struct mr_engine_stats, field), true
 
 static const struct field worker_fields[] = {
     {"mlrace_workers", "gauge", "Worker processes that there are to be.", UNSIGNED_STAT(n_workers)},
@@ -125,13 +143,6 @@ static const struct field worker_fields[] = {
     {"mlrace_worker_requests", "gauge", "Requests that workers have.", STAT(n_under_way)},
     {"mlrace_queue_refused_total", "counter", "Requests refused since the queue was full.",
      STAT(n_refused)},
-    {"mlrace_requests_cancelled_total", "counter",
-     "Requests whose clients left before there was an answer.", STAT(n_cancelled)},
-    {"mlrace_requests_expired_total", "counter",
-     "Requests that took too long, by where they were then.",
-     STAT_OF("stage=\"queue\"", n_expired_waiting)},
-    {"mlrace_requests_expired_total", "counter", NULL,
-     STAT_OF("stage=\"predict\"", n_expired_working)},
     {"mlrace_batch_requests_total", "counter", "Requests in all messages to workers.",
      STAT(n_sent_calls)},
     {"mlrace_batch_rerun_total", "counter",
@@ -146,11 +157,11 @@ static double value_of(const struct field *field, const struct mr_engine_stats *
 static void write_workers(const struct rows *rows, struct mr_buf *out) {
     for (size_t f = 0; f < sizeof(worker_fields) / sizeof(*worker_fields); f++) {
         const struct field *field = &worker_fields[f];
-        if (field->help) mr_metrics_head(out, field->name, field->type, field->help);
+        mr_metrics_head(out, field->name, field->type, field->help);
         for (size_t i = 0; i < rows->n; i++) {
             const struct row *row = &rows->rows[i];
             if (!row->has_workers) continue;
-            put(out, field->name, row, field->label, value_of(field, &row->stats));
+            put(out, field->name, row, NULL, value_of(field, &row->stats));
         }
     }
 }
@@ -218,6 +229,7 @@ bool mr_metrics_models(const struct mr_endpoints *endpoints, struct mr_buf *out)
     }
     write_infos(&rows, out);
     write_models(&rows, out);
+    write_late(&rows, out);
     if (has_workers) {
         write_workers(&rows, out);
         write_batches(&rows, out);

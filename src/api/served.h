@@ -2,6 +2,9 @@
 #ifndef MR_API_SERVED_H
 #define MR_API_SERVED_H
 
+#include <stdatomic.h>
+
+#include "api/metrics.h"
 #include "model/keeper.h"
 #include "model/live.h"
 
@@ -15,6 +18,10 @@ struct mr_served {
     struct mr_live *live;
     struct mr_keeper *keeper; /* NULL: the version stays the same */
     struct mr_endpoints *endpoints;
+
+    /* For metrics: requests whose clients left before there was an answer, and those whose time was
+     * over, by the stage they were in. */
+    atomic_uint_fast64_t n_cancelled, n_late[MR_N_STAGES];
 };
 
 /* The name of the only model when the operator has given it none. */

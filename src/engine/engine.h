@@ -148,17 +148,14 @@ typedef enum mr_engine_state {
 /* What an engine that is asked does, and has done since it was loaded; for metrics. Rows of what is
  * not decoded count as one. */
 struct mr_engine_stats {
-    unsigned n_workers;         /* that there are to be */
-    unsigned n_alive;           /* of them: can be given calls */
-    uint64_t n_replaced;        /* workers that ended, and were or will be started anew */
-    uint64_t n_waiting;         /* calls in the queue */
-    uint64_t n_waiting_rows;    /* theirs */
-    uint64_t waiting_bytes;     /* as they are, or would be, sent */
-    uint64_t n_under_way;       /* calls that workers have, and somebody waits for */
-    uint64_t n_refused;         /* calls: the queue was full */
-    uint64_t n_expired_waiting; /* too late in the queue; */
-    uint64_t n_expired_working; /* with a worker */
-    uint64_t n_cancelled;
+    unsigned n_workers;      /* that there are to be */
+    unsigned n_alive;        /* of them: can be given calls */
+    uint64_t n_replaced;     /* workers that ended, and were or will be started anew */
+    uint64_t n_waiting;      /* calls in the queue */
+    uint64_t n_waiting_rows; /* theirs */
+    uint64_t waiting_bytes;  /* as they are, or would be, sent */
+    uint64_t n_under_way;    /* calls that workers have, and somebody waits for */
+    uint64_t n_refused;      /* calls: the queue was full */
     uint64_t n_rerun; /* calls sent once more, alone, since they could not be answered together */
     /* What workers were sent in one message, a call or several together. */
     uint64_t n_sent_of_size[MR_STATS_N_SIZES + 1]; /* [i]: messages of at most 1 << i rows and not

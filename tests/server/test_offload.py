@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 from http_raw import Link, leave, post, wait_for
+from test_observability import Scrape
 
 COLUMNS = ["a", "b", "c", "d", "e"]
 N_ROWS = 40_000
@@ -170,6 +171,8 @@ def test_clients_that_leave(serve, models, rows):
             status, _, body = stays.response()
             stays.socket.close()
             assert status == 200 and expected in body
+        cancelled = "mlrace_requests_cancelled_total"
+        wait_for(lambda: 0 < Scrape(server).get(cancelled) <= 6 * 12)
         # What was left is not worked on for long.
         with contextlib.closing(server.connect()) as link:
             assert entries(server.invoke(as_csv(rows), "text/csv", connection=link)) == expected
@@ -250,6 +253,12 @@ def heavy_model(tmp_path_factory, rows):
     return folder
 
 
+def late_by_stage(server):
+    scrape = Scrape(server)
+    name = "mlrace_requests_expired_total"
+    return [scrape.get(name, stage=stage) for stage in ("decode", "queue", "predict")]
+
+
 def test_a_time_limit_that_the_model_exceeds(serve, heavy_model):
     """Slices that have not begun do not begin; --timeout is a limit, too."""
     values = np.random.default_rng(4).integers(-2, 3, size=(7000, 5)).tolist()
@@ -275,6 +284,11 @@ def test_a_time_limit_that_the_model_exceeds(serve, heavy_model):
         for link in links:
             link.socket.close()
         assert server.invoke(body).status == 200
+        n_expected = sum(status == 504 for status, _, _ in answers)
+        n_expected += sum("no answer within" in text for text in messages)
+        wait_for(lambda: sum(late_by_stage(server)) == n_expected)
+        assert late_by_stage(server)[2] >= 1
+
 
 
 def test_stop_finishes_them(serve, models, rows):

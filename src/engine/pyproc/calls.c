@@ -295,7 +295,6 @@ bool mr_calls_withdraw(struct mr_calls *calls, struct mr_ticket *ticket) {
     default: return false;
     }
     end_ticket(ticket);
-    calls->stats.n_cancelled++;
     return true;
 }
 
@@ -404,17 +403,15 @@ void mr_calls_close(struct mr_calls *calls, struct mr_lane *lane, const struct m
 
 /* --- time ------------------------------------------------------------------------------------- */
 
-static void end_too_late(struct mr_calls *calls, struct mr_ticket *ticket, struct mr_ended *ended) {
+static void end_too_late(struct mr_ticket *ticket, struct mr_ended *ended) {
     struct mr_error err;
     double limit_s = (double)((ticket->deadline_us - ticket->asked_us + 500) / 1000) / 1e3;
     if (ticket->place == MR_TICKET_SENT) {
-        calls->stats.n_expired_working++;
         mr_fail(&err, MR_E_DEADLINE,
                 "no answer within %g s: the model was still working on the request, which had "
                 "waited %.3f s in the queue",
                 limit_s, (double)(ticket->sent_us - ticket->asked_us) / US_PER_S);
     } else {
-        calls->stats.n_expired_waiting++;
         mr_fail(&err, MR_E_DEADLINE,
                 "no answer within %g s: the request waited in the queue, no worker was free",
                 limit_s);
@@ -434,8 +431,11 @@ static void expire_tickets(struct mr_calls *calls, struct mr_lane *lane, struct 
             continue;
         }
         leave_slot(slot, ticket);
-        if (!is_begun) ticket->place = MR_TICKET_QUEUED; /* what it was but for our haste */
-        end_too_late(calls, ticket, ended);
+        if (!is_begun) { /* but for our haste it were in the queue */
+            ticket->place = MR_TICKET_QUEUED;
+            ticket->call->started_ns = 0;
+        }
+        end_too_late(ticket, ended);
     }
     if (was_wanted && !slot->ticket) cancel_slot(calls, lane, slot);
 }
@@ -473,7 +473,7 @@ static void expire_queue(struct mr_calls *calls, int64_t now_us, struct mr_ended
             end_ticket(ticket);
             mr_ended_add(ended, ticket, &err);
         } else {
-            end_too_late(calls, ticket, ended);
+            end_too_late(ticket, ended);
         }
     }
 }
