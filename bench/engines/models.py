@@ -13,6 +13,7 @@ import shutil
 
 N_ROWS = 10_000  # that are predicted
 N_TRAINING_ROWS = {"xgboost": 20_000, "lightgbm": 20_000, "forest": 5_000}
+MAX_INTERPRETED_TREES = 1000  # GTIL takes a millisecond a row for 5000
 MAX_COMPILED_LEAVES = 100_000  # gcc takes many minutes for more
 
 
@@ -199,8 +200,9 @@ def contenders(case, folder):
     elif case.library == "lightgbm":
         library = library_path("lightgbm", "lib/lib_lightgbm.so")
         listed.append({"kind": "lightgbm", "library": library, "model": str(folder / "model.txt")})
-    model = str(folder / "treelite.bin")
-    listed.append({"kind": "gtil", "library": treelite, "model": model, "format": "treelite"})
+    if case.n_trees <= MAX_INTERPRETED_TREES:
+        model = str(folder / "treelite.bin")
+        listed.append({"kind": "gtil", "library": treelite, "model": model, "format": "treelite"})
     if (folder / "compiled.so").exists():
         listed.append({"kind": "tl2cgen", "library": str(folder / "compiled.so")})
     library = library_path("onnxruntime", "capi/libonnxruntime.so.*")
