@@ -32,8 +32,36 @@ static mr_status fail_to_parse(const yaml_parser_t *parser, const char *name,
                    parser->problem_mark.line + 1, parser->problem ? parser->problem : "?");
 }
 
+/* libyaml looks at all open brackets for each token, so that 100 KB of them would take it 10 s: the
+ * text is gone through once to see that there are few at a time. */
+static mr_status check_depth(struct mr_str text, const char *name, struct mr_error *err) {
+    yaml_parser_t parser;
+    if (!yaml_parser_initialize(&parser)) return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text.data, text.size);
+    mr_status status = MR_OK;
+    yaml_event_type_t type = YAML_NO_EVENT;
+    for (int depth = 0; status == MR_OK && type != YAML_STREAM_END_EVENT;) {
+        yaml_event_t event;
+        if (!yaml_parser_parse(&parser, &event)) {
+            status = fail_to_parse(&parser, name, err);
+            break;
+        }
+        type = event.type;
+        depth += type == YAML_SEQUENCE_START_EVENT || type == YAML_MAPPING_START_EVENT;
+        depth -= type == YAML_SEQUENCE_END_EVENT || type == YAML_MAPPING_END_EVENT;
+        if (depth > MR_YAML_MAX_DEPTH) {
+            status = mr_fail(err, MR_E_FORMAT, "%s line %zu: nested deeper than %d", name,
+                             event.start_mark.line + 1, MR_YAML_MAX_DEPTH);
+        }
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&parser);
+    return status;
+}
+
 mr_status mr_yaml_parse(struct mr_str text, const char *name, struct mr_yaml **out,
                         struct mr_error *err) {
+    MR_TRY(check_depth(text, name, err));
     yaml_parser_t parser;
     struct mr_yaml *yaml = calloc(1, sizeof(*yaml));
     if (!yaml || !yaml_parser_initialize(&parser)) {

@@ -12,6 +12,9 @@
 
 struct mr_yaml;
 
+/* Of mappings and sequences within each other. */
+#define MR_YAML_MAX_DEPTH 64
+
 /* Parse one document, whose top is a mapping.
  *
  * name     for messages: what the text is; must outlive the document

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -46,6 +47,23 @@ static void test_refused(void **state) {
     }
 }
 
+/* For libyaml alone a matter of hours. */
+static void test_depth(void **state) {
+    (void)state;
+    enum { N = 1000000 };
+    static char text[N] = "a: ";
+    memset(text + 3, '[', N - 4);
+    struct mr_yaml *yaml;
+    struct mr_error err = {0};
+    assert_int_equal(mr_yaml_parse(mr_str_from(text), "test", &yaml, &err), MR_E_FORMAT);
+    assert_non_null(strstr(err.message, "nested deeper than 64"));
+    int depth = MR_YAML_MAX_DEPTH - 1; /* the mapping at the top is one */
+    memset(text + 3 + depth, ']', (size_t)depth);
+    text[3 + 2 * depth] = '\0';
+    assert_int_equal(mr_yaml_parse(mr_str_from(text), "test", &yaml, &err), MR_OK);
+    mr_yaml_free(yaml);
+}
+
 static void test_lists(void **state) {
     (void)state;
     struct mr_yaml *yaml;
@@ -70,6 +88,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_depth),
         cmocka_unit_test(test_lists),
     };
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
