@@ -8,6 +8,7 @@ import contextlib
 import http.client
 import json
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -16,10 +17,10 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from prometheus_client.parser import text_string_to_metric_families
 from sklearn.linear_model import LinearRegression
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 HEADERS = {"Content-Type": "application/json"}
 SMALL = json.dumps({"inputs": [[1.0]]}).encode()
 LARGE = json.dumps({"inputs": [[1.0]] * 20000}).encode()  # decoded by a compute thread, and sliced
