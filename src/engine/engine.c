@@ -1,7 +1,6 @@
 #include "engine/engine.h"
 
 #include <assert.h>
-#include <malloc.h>
 #include <stdio.h>
 
 #include "engine/graph.h"
@@ -71,7 +70,6 @@ mr_status mr_engine_find(const struct mr_model_source *source, struct mr_engine 
     shared_source.shared = &file;
     probe_all(&shared_source, &engine);
     mr_graph_file_deinit(&file);
-    malloc_trim(0); /* what reading the model took is several times what is left of it */
     if (!engine.ops) return mr_fail(err, MR_E_UNSUPPORTED, "%s", engine.refusals);
     *out = engine;
     return MR_OK;

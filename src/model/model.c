@@ -1,5 +1,7 @@
 #include "model/model.h"
 
+#include <malloc.h>
+
 #include "store/client.h"
 
 static mr_status read_into(struct mr_model *model, const char *uri,
@@ -64,6 +66,7 @@ mr_status mr_model_load(const char *uri, const struct mr_store_options *store,
     struct mr_model *model = NULL;
     MR_TRY(mr_model_read(uri, store, &model, err));
     mr_status status = mr_model_find_engine(model, options, err);
+    malloc_trim(0); /* what reading the model took is several times what is left of it */
     if (status == MR_OK) status = mr_model_load_engine(model, err);
     if (status == MR_OK) {
         *out = model;

@@ -1,14 +1,11 @@
 #include "model/version.h"
 
+#include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-
-/* Gets a tenth of a processor that others want, too (sched(7)): enough to end some time. */
-#define GENTLE_NICE 10
 
 /* Names of versions have some digits, ids 32 characters. */
 #define MAX_LABEL_BYTES 100
@@ -57,9 +54,12 @@ static void read_model(struct reading *reading) {
     reading->status = mr_model_find_engine(version->model, &version->options, reading->err);
 }
 
-/* Of Linux, priorities are a thread's own. */
+/* Any other thread that can run does so first, and at once: sched(7). One that is only nice would
+ * get its slices of some milliseconds often enough to be seen in the latest hundredth of answers.
+ */
 static void *read_gently(void *arg) {
-    setpriority(PRIO_PROCESS, (id_t)gettid(), GENTLE_NICE);
+    const struct sched_param none = {0};
+    (void)sched_setscheduler(0, SCHED_IDLE, &none); /* of this thread */
     read_model(arg);
     return NULL;
 }
@@ -93,6 +93,9 @@ mr_status mr_version_load(const char *uri, const struct mr_store_options *store,
     } else {
         read_model(&reading);
     }
+    /* What reading the model took is several times what is left of it. Here, since this holds the
+     * locks of all threads' memory, which at low priority may take long. */
+    malloc_trim(0);
     mr_status status = reading.status;
     if (status == MR_OK) status = mr_model_load_engine(version->model, err);
     if (status != MR_OK) {
