@@ -15,6 +15,7 @@ import store_server
 
 API = "/api/2.0/mlflow/"
 ROOT = "1/abc/artifacts/model"
+COLUMNS = [f"{part} {size} (cm)" for part in ("sepal", "petal") for size in ("length", "width")]
 
 
 class Registry:
@@ -23,15 +24,19 @@ class Registry:
     versions  {(name, version): path of its artifacts}
     aliases   {(name, alias): version}
     send      function of a request for a file; true when it has answered
+    is_away   answer 503 to everything
     """
 
     def __init__(self, store):
         self.versions, self.aliases = {}, {}
         self.send = lambda request: False
+        self.is_away = False
         self._store = store
         store.hook = self
 
     def __call__(self, request):
+        if self.is_away:
+            return request.answer(503) or True
         url = urllib.parse.urlsplit(request.path)
         if not url.path.startswith(API):
             is_file = url.path.startswith(store_server.PROXY + "/")
@@ -248,3 +253,29 @@ def test_a_server_that_stumbles(explain, registry):
     result = explain("models:/iris/1")
     assert result.returncode == 0, result.stderr
     assert "503" in result.stderr
+
+
+def test_a_registry_that_is_away_for_a_while(serve, program, backend, home, registry):
+    """The model that is there goes on answering; what has changed meanwhile is noticed after."""
+    env = {**program.environment(backend), "MLRACE_HOME": str(home)}
+
+    def version(server):
+        assert server.request("GET", "/ping").status == 200
+        body = json.dumps({"dataframe_split": {"columns": COLUMNS, "data": [[5.1, 3.5, 1.4, 0.2]]}})
+        answer = server.invoke(body)
+        assert (answer.status, answer.json()) == (200, {"predictions": [0]})
+        return answer.headers["x-model-version"]
+
+    with serve("models:/iris@champion", "--watch=100ms", env=env) as server:
+        assert version(server) == "1"
+        registry.is_away = True
+        registry.aliases["iris", "champion"] = "2"
+        limit = time.monotonic() + 30
+        while "503" not in server.log():
+            assert time.monotonic() < limit
+            time.sleep(0.05)
+        assert version(server) == "1"
+        registry.is_away = False
+        while version(server) != "2":
+            assert time.monotonic() < limit
+            time.sleep(0.05)
