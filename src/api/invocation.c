@@ -121,7 +121,8 @@ static void answer(void *job, struct mr_http_request *request, struct mr_http_re
     struct mr_call *call = &invocation->call;
     mr_trace_lap_at(request, MR_STAGE_QUEUE, call->started_ns);
     mr_trace_lap(request, MR_STAGE_PREDICT);
-    if (call->status == MR_E_DEADLINE) {
+    /* Of a stream the call is not over, and its status the engine's. */
+    if (!invocation->is_stream && call->status == MR_E_DEADLINE) {
         mr_trace_of(request)->late_stage = call->started_ns ? MR_STAGE_PREDICT : MR_STAGE_QUEUE;
     }
     if (invocation->is_stream) {
