@@ -282,11 +282,16 @@ static struct curl_slist *make_headers(const struct mr_client *client,
                                        const struct mr_login *login) {
     const struct mr_curl *curl = client->curl;
     char workspace[256], session[4096], first[] = "Accept: */*";
-    const char *lines[4] = {first, request->json ? "Content-Type: application/json" : NULL};
+    const char *lines[5] = {first, request->json ? "Content-Type: application/json" : NULL};
     size_t n = request->json ? 2 : 1;
     if (client->options.workspace) {
         snprintf(workspace, sizeof(workspace), "X-MLFLOW-WORKSPACE: %s", client->options.workspace);
         lines[n++] = workspace;
+    }
+    /* S3 wants it, and libcurl before 8 does not send it: of an empty body. */
+    if (login->kind == MR_LOGIN_SIGV4) {
+        lines[n++] = "x-amz-content-sha256: "
+                     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     }
     if (login->kind == MR_LOGIN_SIGV4 && login->session_token) {
         snprintf(session, sizeof(session), "X-Amz-Security-Token: %s", login->session_token);
