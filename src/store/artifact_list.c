@@ -55,7 +55,9 @@ mr_status mr_artifact_list_add(struct mr_artifact_list *list, struct mr_str path
         list->items = items;
         list->capacity = capacity;
     }
-    if (etag.size > MAX_ETAG_BYTES) etag = (struct mr_str){"", 0};
+    bool is_line = true; /* it becomes a part of a header */
+    for (size_t i = 0; i < etag.size; i++) is_line &= (unsigned char)etag.data[i] >= ' ';
+    if (!is_line || etag.size > MAX_ETAG_BYTES) etag = (struct mr_str){"", 0};
     struct mr_artifact item = {.path = mr_arena_strdup(list->arena, path),
                                .etag = mr_arena_strdup(list->arena, etag),
                                .size_bytes = size_bytes};
