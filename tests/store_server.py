@@ -179,6 +179,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return "InvalidAccessKeyId"
         if self.headers.get("X-Amz-Security-Token") != self.store.session_token:
             return "InvalidToken"
+        if "x-amz-content-sha256" not in names.split(";"):
+            return "InvalidRequest"  # Missing required header for this request
         credentials = botocore.credentials.Credentials(*KEYS, self.store.session_token)
         request = botocore.awsrequest.AWSRequest(
             self.command,
