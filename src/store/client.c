@@ -35,6 +35,7 @@ struct exchange {
     struct mr_client_answer *answer;
     struct mr_buf head, body;
     bool has_begun; /* the body */
+    bool is_cut;    /* what is left of the body of an error is not read */
     mr_status status;
     struct mr_error *err;
 };
@@ -104,7 +105,8 @@ static mr_status keep_body(struct exchange *exchange, const char *data, size_t s
         return mr_fail(exchange->err, MR_E_TOO_LARGE, "%s: the answer is larger than %zu bytes",
                        exchange->answer->url, max_bytes);
     }
-    mr_buf_append(&exchange->body, data, size < room ? size : room);
+    exchange->is_cut = size > room;
+    mr_buf_append(&exchange->body, data, exchange->is_cut ? room : size);
     return mr_buf_status(&exchange->body, exchange->err);
 }
 
@@ -118,7 +120,8 @@ static size_t take_body(char *data, size_t size, size_t n, void *ctx) {
                                ? sink->write(sink->ctx, data, size, exchange->err)
                                : keep_body(exchange, data, size);
     }
-    return exchange->status == MR_OK ? size : CURL_WRITEFUNC_ERROR;
+    bool goes_on = exchange->status == MR_OK && !exchange->is_cut;
+    return goes_on ? size : CURL_WRITEFUNC_ERROR;
 }
 
 static int ask_whether_cancelled(void *ctx, curl_off_t total, curl_off_t now, curl_off_t up_total,
@@ -377,7 +380,7 @@ static mr_status perform(struct exchange *exchange, const struct target *target,
     curl->easy_reset(client->easy);
     client->fault[0] = '\0';
     exchange->head.size = exchange->body.size = 0;
-    exchange->has_begun = false;
+    exchange->has_begun = exchange->is_cut = false;
     exchange->status = MR_OK;
     struct curl_slist *headers = make_headers(client, exchange->request, &target->login);
     if (!headers) return mr_fail(exchange->err, MR_E_NO_MEMORY, "out of memory");
@@ -387,7 +390,7 @@ static mr_status perform(struct exchange *exchange, const struct target *target,
     curl->easy_setopt(client->easy, CURLOPT_HTTPHEADER, NULL);
     curl->slist_free_all(headers);
     if (exchange->status != MR_OK) return exchange->status;
-    if (code != CURLE_OK) return fail_transfer(exchange, code);
+    if (code != CURLE_OK && !exchange->is_cut) return fail_transfer(exchange, code);
     MR_TRY(begin_body(exchange)); /* of an empty body */
     mr_buf_char(&exchange->body, '\0');
     MR_TRY(mr_buf_status(&exchange->head, exchange->err));

@@ -134,7 +134,7 @@ def test_folders_without_end(here, store):
 
 
 @pytest.mark.parametrize("root", ["s3://b/m", proxy_uri("b/m")])
-@pytest.mark.parametrize("lie", ["short", "long", "endless", "cut", "other"])
+@pytest.mark.parametrize("lie", ["short", "long", "endless", "fault", "cut", "other"])
 def test_bodies(here, store, root, lie):
     put(store, "b/m", {"MLmodel": b"1", "x.bin": b"0123456789"})
 
@@ -150,11 +150,11 @@ def test_bodies(here, store, root, lie):
         elif lie == "other":
             request.answer(206, b"0123456789", {"Content-Range": "bytes 5-14/20"})
         else:
-            request.send_response(200)
+            request.send_response(404 if lie == "fault" else 200)
             request.end_headers()
             request.close_connection = True
             try:
-                for _ in range(1 << 20):
+                for _ in range(1 << 20):  # 64 GiB
                     request.wfile.write(bytes(1 << 16))
             except OSError:
                 pass
