@@ -7,10 +7,17 @@
 #define MAX_PATH_BYTES 1024
 #define MAX_PART_BYTES 255
 #define MAX_ETAG_BYTES 256
-#define MAX_SIZE_BYTES ((uint64_t)1 << 50) /* a petabyte: sums of sizes stay below 2^64 */
+#define MAX_SIZE_BYTES ((uint64_t)1 << 46) /* 64 TiB: sums of sizes stay below 2^64 */
 
 void mr_artifact_list_init(struct mr_artifact_list *list, struct mr_arena *arena) {
     *list = (struct mr_artifact_list){.arena = arena};
+}
+
+static bool has_control(struct mr_str text) {
+    for (size_t i = 0; i < text.size; i++) {
+        if ((unsigned char)text.data[i] < ' ' || text.data[i] == 0x7f) return true;
+    }
+    return false;
 }
 
 static bool is_safe_part(const char *part, size_t size) {
@@ -19,12 +26,12 @@ static bool is_safe_part(const char *part, size_t size) {
 }
 
 bool mr_artifact_is_safe(struct mr_str path) {
-    if (path.size > MAX_PATH_BYTES || mr_utf8_check(path.data, path.size) != path.size) {
+    if (path.size > MAX_PATH_BYTES || mr_utf8_check(path.data, path.size) != path.size ||
+        has_control(path)) {
         return false;
     }
     size_t start = 0, depth = 1;
     for (size_t i = 0; i < path.size; i++) {
-        if ((unsigned char)path.data[i] < ' ' || path.data[i] == 0x7f) return false;
         if (path.data[i] != '/') continue;
         if (!is_safe_part(path.data + start, i - start)) return false;
         start = i + 1;
@@ -55,9 +62,8 @@ mr_status mr_artifact_list_add(struct mr_artifact_list *list, struct mr_str path
         list->items = items;
         list->capacity = capacity;
     }
-    bool is_line = true; /* it becomes a part of a header */
-    for (size_t i = 0; i < etag.size; i++) is_line &= (unsigned char)etag.data[i] >= ' ';
-    if (!is_line || etag.size > MAX_ETAG_BYTES) etag = (struct mr_str){"", 0};
+    /* It becomes a part of a header. */
+    if (has_control(etag) || etag.size > MAX_ETAG_BYTES) etag = (struct mr_str){"", 0};
     struct mr_artifact item = {.path = mr_arena_strdup(list->arena, path),
                                .etag = mr_arena_strdup(list->arena, etag),
                                .size_bytes = size_bytes};

@@ -64,6 +64,16 @@ static void test_sorted(void **state) {
     assert_null(mr_artifact_list_find(&list, "a"));
 }
 
+/* It becomes a part of a header. */
+static void test_etag_of_two_lines(void **state) {
+    (void)state;
+    struct mr_artifact_list list;
+    const struct mr_str lines = mr_str_from("\"e\"\r\nX-Header: 1");
+    mr_artifact_list_init(&list, arena);
+    assert_int_equal(mr_artifact_list_add(&list, mr_str_from("a"), 1, lines, NULL), MR_OK);
+    assert_string_equal(list.items[0].etag, "");
+}
+
 static void test_bounds(void **state) {
     (void)state;
     struct mr_artifact_list list;
@@ -72,6 +82,10 @@ static void test_bounds(void **state) {
     char name[32];
     mr_artifact_list_init(&list, arena);
     assert_int_equal(mr_artifact_list_add(&list, mr_str_from("a"), UINT64_MAX - 1, none, &err),
+                     MR_E_FORMAT);
+    const uint64_t most = (uint64_t)1 << 46;
+    assert_true(most <= UINT64_MAX / MR_ARTIFACT_MAX_FILES);
+    assert_int_equal(mr_artifact_list_add(&list, mr_str_from("a"), most + 1, none, &err),
                      MR_E_FORMAT);
     assert_int_equal(
         mr_artifact_list_add(&list, mr_str_from("a"), MR_ARTIFACT_SIZE_UNKNOWN, none, &err), MR_OK);
@@ -85,6 +99,7 @@ static void test_bounds(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_sorted),
+                                       cmocka_unit_test(test_etag_of_two_lines),
                                        cmocka_unit_test(test_bounds)};
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
 }
