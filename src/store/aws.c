@@ -170,6 +170,7 @@ static mr_status ask_container(const struct mr_aws *aws, const struct mr_client_
     struct mr_client_answer answer;
     struct mr_client_options patient = *options;
     patient.max_retries = 3;
+    patient.has_no_proxy = true; /* ContainerMetadataFetcher: nor is the token for one */
     MR_TRY(ask(&patient, (struct mr_client_request){.url = url.data, .headers = headers},
                aws->arena, &answer, err));
     return read_answer(&answer, source, aws->arena, out, err);

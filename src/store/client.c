@@ -260,6 +260,10 @@ static void set_tls(struct mr_client *client) {
 /* libcurl reads all variables of proxies but HTTP_PROXY in capitals, which Python's
  * urllib.request.getproxies_environment does unless it runs as a CGI. */
 static void set_proxy(struct mr_client *client, const char *url) {
+    if (client->options.has_no_proxy) {
+        client->curl->easy_setopt(client->easy, CURLOPT_PROXY, "");
+        return;
+    }
     const char *proxy = getenv("HTTP_PROXY");
     if (proxy && *proxy && !getenv("http_proxy") && !getenv("REQUEST_METHOD") &&
         strncasecmp(url, "http:", 5) == 0) {

@@ -38,6 +38,7 @@ struct mr_client_options {
     const char *workspace;        /* MLflow's, for each request; NULL: none */
     bool is_tls_unchecked;        /* any certificate will do */
     bool has_no_redirects;
+    bool has_no_proxy; /* whatever the variables of proxies say */
     bool ignores_retry_after;
     unsigned timeout_s;   /* to connect, and without a byte */
     unsigned max_retries; /* after the first try */

@@ -106,6 +106,9 @@ def test_container(here, store):
         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(here.folder / "token"),
     }
     assert here.open("s3://models/m", **given) == MODEL
+    given["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"http://localhost:{store.server.server_port}/creds"
+    proxy = {"http_proxy": "http://127.0.0.1:1", "no_proxy": "127.0.0.1"}
+    assert here.open("s3://models/m", **given | proxy) == MODEL  # the token is not for a proxy
     for far in ("http://198.51.100.7/x", "http://127.0.0.1.example.com/x", "http://localhost.com/"):
         said = here.fail("s3://models/m", **given | {"AWS_CONTAINER_CREDENTIALS_FULL_URI": far})
         assert "only asked for by https" in said

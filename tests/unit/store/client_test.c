@@ -112,7 +112,7 @@ static void test_logins(void **state) {
     assert_asked(&server, 2, "Authorization: AWS4-HMAC-SHA256 Credential=AKID/");
     assert_asked(&server, 2, "/eu-west-3/s3/aws4_request");
     assert_asked(&server, 2, "X-Amz-Security-Token: session\r\n");
-    assert_asked(&server, 2, "x-amz-content-sha256: e3b0c442"); /* of nothing */
+    assert_asked(&server, 2, "x-amz-content-sha256: e3b0c442");        /* of nothing */
     assert_asked(&server, 3, "Authorization: Basic eW91OmFAYg==\r\n"); /* you:a@b */
     assert_asked(&server, 3, "Host: localhost:");
     snprintf(url, sizeof(url), "http://localhost:%u/x", server.port);
