@@ -1,6 +1,7 @@
-"""Artifacts that only MLflow's own client can fetch: python artifacts.py URI FOLDER
+"""Artifacts that only MLflow's own client can fetch: python artifacts.py FOLDER
 
-Downloads what is at an artifact URI to FOLDER/files. Standard output gets one line of JSON:
+Downloads what is at an artifact URI to FOLDER/files. The URI is read from standard input, since it
+may hold a password, and arguments can be seen by everybody. Standard output gets one line of JSON:
 {"problem": null}, or a text instead of null, with "has_no_mlflow": true where MLflow is missing.
 Everything that libraries print goes to standard error.
 """
@@ -12,7 +13,8 @@ import sys
 del sys.path[0]  # this folder, whose modules are not to be found by their bare names
 
 
-def main(uri, folder):
+def main(folder):
+    uri = sys.stdin.read()
     report = os.dup(1)
     os.dup2(2, 1)
     answer = _fetch(uri, folder)

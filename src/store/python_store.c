@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,9 +27,22 @@ extern char **environ;
 
 /* --- the process ------------------------------------------------------------------------------ */
 
-/* Start Python; *report is the pipe on which it says how it went. */
-static mr_status start(const char *python, const char *uri, const char *folder, pid_t *child,
-                       int *report, struct mr_error *err) {
+/* A file in memory that holds a text, to be read from its beginning; -1: errno tells why not. */
+static int text_file(const char *text) {
+    int fd = memfd_create("uri", MFD_CLOEXEC);
+    size_t size = strlen(text);
+    if (fd < 0 || (write(fd, text, size) == (ssize_t)size && lseek(fd, 0, SEEK_SET) == 0)) {
+        return fd;
+    }
+    close(fd);
+    return -1;
+}
+
+/* Start Python; *report is the pipe on which it says how it went. The URI may hold a password,
+ * which is not for the list of processes: it is Python's standard input. The lock of the folder is
+ * held until Python has ended, too: it may outlive us. */
+static mr_status start(const char *python, int uri, const struct mr_cache_entry *staging,
+                       pid_t *child, int *report, struct mr_error *err) {
     char package[PATH_MAX], script[PATH_MAX];
     int pipe_fds[2];
     MR_TRY(mr_python_find_package(package, err));
@@ -37,13 +51,15 @@ static mr_status start(const char *python, const char *uri, const char *folder, 
     }
     if (pipe2(pipe_fds, O_CLOEXEC) != 0) return mr_fail(err, MR_E_IO, "pipe: %s", strerror(errno));
     /* execve does not write to its arguments. */
-    char *const argv[] = {(char *)python, script, (char *)uri, (char *)folder, NULL};
+    char *const argv[] = {(char *)python, script, (char *)staging->folder, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none;
     sigemptyset(&none);
     posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, uri, STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, staging->lock, staging->lock);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
@@ -103,8 +119,8 @@ static mr_status judge(struct mr_str report, const char *python, const char *sho
     return status;
 }
 
-static mr_status fetch(const struct mr_cache *cache, const char *uri, const char *folder,
-                       struct mr_error *err) {
+static mr_status fetch(const struct mr_cache *cache, const char *uri,
+                       const struct mr_cache_entry *staging, struct mr_error *err) {
     static _Thread_local char report[MAX_REPORT_BYTES];
     char shown[512], python[PATH_MAX];
     struct mr_error fault = {0};
@@ -117,7 +133,11 @@ static mr_status fetch(const struct mr_cache *cache, const char *uri, const char
                        "%s: only MLflow's own client can fetch it, and that needs Python: %s",
                        shown, fault.message);
     }
-    MR_TRY(start(python, uri, folder, &child, &fd, err));
+    int text = text_file(uri);
+    if (text < 0) return mr_fail(err, MR_E_IO, "memfd_create: %s", strerror(errno));
+    mr_status status = start(python, text, staging, &child, &fd, err);
+    close(text);
+    MR_TRY(status);
     bool is_whole = read_report(cache, child, fd, report, &size);
     close(fd);
     while (waitpid(child, NULL, 0) < 0 && errno == EINTR) continue; /* others may have waited */
@@ -209,7 +229,7 @@ static mr_status open_staged(const struct mr_artifacts_source *source, const str
     if (!mr_cache_remove_tree(staging->folder) || !mr_cache_make_folders(staging->folder)) {
         return mr_fail(err, MR_E_IO, "%s: %s", staging->folder, strerror(errno));
     }
-    MR_TRY(fetch(cache, source->artifact_uri, staging->folder, err));
+    MR_TRY(fetch(cache, source->artifact_uri, staging, err));
     mr_client_show(source->artifact_uri, shown, sizeof(shown));
     mr_artifact_list_init(&list, arena);
     MR_TRY(name_content(shown, staging->files, &list, key, err));

@@ -1,5 +1,6 @@
 """Downloads that are interrupted, shared, kept and removed."""
 
+import fcntl
 import os
 import random
 import threading
@@ -174,13 +175,13 @@ def test_cache_that_cannot_be_written(here, store):
 
 
 def test_disk_without_room(here, store):
-    """The listing says a petabyte: that is refused before anything is downloaded."""
+    """The listing says 32 terabytes: that is refused before anything is downloaded."""
     put(store, "m")
 
     def hook(request):
         if "?path=" not in request.path:
             return False
-        size = 1 << 49
+        size = 1 << 45
         request.answer(200, '{"files": [{"path": "MLmodel", "is_dir": false, "file_size": 3},'
                             f' {{"path": "x", "is_dir": false, "file_size": {size}}}]}}')
         return True
@@ -204,3 +205,26 @@ def test_what_needs_python(here, tmp_path):
     said = here.fail("gs://bucket/m", MLRACE_PYTHON="/usr/bin/python3")
     assert "MLRACE_PYTHON" in said
     assert not list(here.models.glob("*/python"))
+
+
+def test_python_that_outlives_us(here, tmp_path):
+    """It gets the URI, which nobody else sees, and keeps others from its folder until it ends."""
+    script = tmp_path / "python"
+    script.write_text(
+        f"#!/bin/sh\ncd {tmp_path}\ntr '\\0' ' ' </proc/$$/cmdline >command\ncat >uri\n"
+        "mv uri begun\nwhile ! [ -e gate ]; do sleep 0.05; done\n"
+    )
+    script.chmod(0o755)
+    process = here.start("ftp://me:sesame@host/m", MLRACE_PYTHON=str(script))
+    wait_for((tmp_path / "begun").exists)
+    process.kill()
+    process.wait()
+    assert (tmp_path / "begun").read_text() == "ftp://me:sesame@host/m"
+    assert "sesame" not in (tmp_path / "command").read_text()
+    (path,) = here.models.glob("*.lock")
+    with path.open() as file:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (tmp_path / "gate").touch()
+        fcntl.flock(file, fcntl.LOCK_EX)
+    process.communicate()
