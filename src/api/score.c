@@ -30,18 +30,17 @@ static mr_status decode(const struct mr_model *model, mr_format format, char *bo
     return mr_fail(err, MR_E_INTERNAL, "unknown format %d", (int)format);
 }
 
-/* Who takes a question that is raw: a native engine does not. body: as it came; no data when it was
- * parsed in place and is lost. */
-static mr_status choose_for_raw(const struct mr_model *model, struct mr_str body,
-                                const char *reason, const struct mr_engine **out,
-                                struct mr_error *err) {
-    *out = &model->engine;
+/* Who takes a question that is raw: a native engine does not. Its body has no data when it was
+ * parsed in place and is lost.
+ * out  the model's engine; becomes the fallback's */
+static mr_status choose_for_raw(const struct mr_model *model, const struct mr_input *input,
+                                const struct mr_engine **out, struct mr_error *err) {
     if (!mr_engine_is_native(*out)) return MR_OK;
-    if (!body.data || !model->fallback) {
+    if (!input->raw_body.data || !model->fallback) {
         return mr_fail(err, MR_E_BAD_REQUEST,
                        "the %s engine does not take this request: %s. Python can read it: start "
                        "the server with --engine python",
-                       model->engine.ops->name, reason);
+                       model->engine.ops->name, input->raw_reason);
     }
     struct mr_error detail = {0};
     *out = mr_fallback_engine(model->fallback, &detail);
@@ -68,7 +67,6 @@ mr_status mr_score_enforce(const struct mr_model *model, struct mr_decoded *deco
         MR_TRY(mr_enforce_params(&model->signature, decoded->params, arena, &input->params, err));
     }
     if (is_raw) {
-        MR_TRY(choose_for_raw(model, body, reason, &engine, err));
         *input = (struct mr_input){
             .kind = MR_INPUT_RAW, .raw_reason = reason, .raw_format = format, .raw_body = body};
     }
@@ -76,7 +74,7 @@ mr_status mr_score_enforce(const struct mr_model *model, struct mr_decoded *deco
                                 .input = *input,
                                 .is_bare = decoded->is_llm,
                                 .wants_stream = decoded->wants_stream};
-    return MR_OK;
+    return is_raw ? choose_for_raw(model, &out->input, &out->engine, err) : MR_OK;
 }
 
 /* What stays of a body as it came. Without room behind it JSON is not parsed in place, which costs

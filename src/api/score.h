@@ -17,6 +17,12 @@ struct mr_question {
     bool wants_stream; /* the body asks for an answer in chunks */
 };
 
+/* Whether it is one for Python, with the body as it came. Known also of a question that could not
+ * be made since there is no Python. */
+static inline bool mr_question_is_for_python(const struct mr_question *question) {
+    return question->input.kind == MR_INPUT_RAW && question->input.raw_body.data;
+}
+
 /* Make a question of one body.
  * body           may be modified in place when the engine is native; body_capacity bytes may be
  *                written then (mr_json_decode). Must stay as long as *out

@@ -50,15 +50,15 @@ static mr_status answer(const struct mr_served *served, struct mr_version *versi
     /* Nobody has asked yet for the Python beside a native engine, and so it is not started. */
     struct mr_model model = *version->model;
     model.fallback = NULL;
-    struct mr_question question;
+    struct mr_question question = {0};
     struct mr_output output = {0};
     struct mr_buf text;
     char *data = (char *)(uintptr_t)body.data; /* the buffer is ours */
     mr_buf_init(&text, arena);
     mr_status status = mr_score_decode(&model, MR_FORMAT_JSON, data, body.size, body.size + PADDING,
                                        arena, &question, err);
-    if (status == MR_E_BAD_REQUEST && version->model->fallback) return MR_OK;
-    MR_TRY(status);
+    bool is_for_fallback = version->model->fallback && mr_question_is_for_python(&question);
+    if (status != MR_OK) return is_for_fallback ? MR_OK : status;
     uint64_t start_ns = mr_cost_now_ns();
     MR_TRY(mr_score_answer(&question, arena, &output, err));
     if (output.http_status >= 400) return fail_raised(&output, err);

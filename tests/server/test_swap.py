@@ -181,6 +181,20 @@ def test_what_is_broken_never_becomes_live(serve, save_model, tmp_path):
         assert server.invoke(SMALL).json() == {"predictions": [3.0]}
 
 
+def test_examples_beside_a_fallback(serve, save_model, tmp_path):
+    """Only an example that Python would be asked is let pass without an answer."""
+    folder = Folder(tmp_path, save_model)
+    example = folder.path / "serving_input_example.json"
+    with serve(folder.path, "--enable-reload") as server:
+        folder.put(2)
+        example.write_text('{"inputs": [["a", "b"]]}')
+        status, error = reload(server)
+        assert status == 409 and "input example" in error["message"], error
+        assert server.invoke(SMALL).headers["x-model-version"] == "v1"
+        example.write_text('{"dataframe_split": {"columns": [1.5], "data": [[1]]}}')
+        assert reload(server)[1]["new"] == {"version": "v2"}
+
+
 def test_watch_waits_until_files_have_settled(serve, save_model, tmp_path):
     folder = Folder(tmp_path, save_model)
     with serve(folder.path, "--watch=200ms") as server:
