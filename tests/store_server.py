@@ -161,7 +161,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             '<?xml version="1.0" encoding="UTF-8"?>\n'
             '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
             f"<Name>{bucket}</Name><Prefix>x</Prefix><IsTruncated>{str(more).lower()}"
-            f"</IsTruncated>{token if more else ''}{rows}</ListBucketResult>",
+            f"</IsTruncated>{token if more else ''}{rows}<EncodingType>url</EncodingType></ListBucketResult>",
         )
 
     # --- signatures

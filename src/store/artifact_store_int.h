@@ -63,7 +63,7 @@ MR_MUST_CHECK mr_status mr_s3_open(const char *uri, bool (*is_cancelled)(void *c
                                    struct mr_arena *arena, struct mr_artifact_store *out,
                                    struct mr_error *err);
 
-/* Read a page of ListObjectsV2, in which names are percent-encoded.
+/* Read a page of ListObjectsV2, in which names are percent-encoded if it says so.
  * prefix  of all keys; what is left of a key is the path
  * next    token of the next page, in the list's arena; NULL: this is the last
  * returns MR_OK; MR_E_FORMAT; MR_E_TOO_LARGE, MR_E_NO_MEMORY */

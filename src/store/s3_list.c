@@ -9,12 +9,24 @@
 #define MAX_TEXT_BYTES 8192 /* of an element: keys have at most 1024 bytes, each encoded in 3 */
 #define MAX_XML_DEPTH 16
 
-enum element { OTHER, KEY, SIZE, ETAG, IS_TRUNCATED, NEXT_TOKEN, CODE, MESSAGE, N_ELEMENTS };
+enum element {
+    OTHER,
+    KEY,
+    SIZE,
+    ETAG,
+    ENCODING,
+    IS_TRUNCATED,
+    NEXT_TOKEN,
+    CODE,
+    MESSAGE,
+    N_ELEMENTS
+};
 
 static const char *const names[N_ELEMENTS] = {
     [KEY] = "Key",
     [SIZE] = "Size",
     [ETAG] = "ETag",
+    [ENCODING] = "EncodingType",
     [IS_TRUNCATED] = "IsTruncated",
     [NEXT_TOKEN] = "NextContinuationToken",
     [CODE] = "Code",
@@ -138,11 +150,13 @@ static struct mr_str decode(struct mr_buf *buf) {
 struct page {
     struct mr_artifact_list *list;
     const char *prefix;
+    bool is_encoded; /* its names; a server may not know what it was asked for */
 };
 
 static mr_status add_entry(struct reader *reader, struct mr_error *err) {
     struct page *page = reader->ctx;
-    struct mr_str key = decode(&reader->texts[KEY]);
+    struct mr_str key = page->is_encoded ? decode(&reader->texts[KEY])
+                                         : mr_buf_str(&reader->texts[KEY]);
     int64_t size;
     bool is_big = false;
     if (!key.size) return mr_fail(err, MR_E_FORMAT, "an object is listed without its key");
@@ -163,13 +177,14 @@ static mr_status add_entry(struct reader *reader, struct mr_error *err) {
 
 mr_status mr_s3_read_list(struct mr_str xml, const char *prefix, struct mr_artifact_list *list,
                           const char **next, struct mr_error *err) {
-    struct page page = {list, prefix};
-    struct reader reader = {.root = "ListBucketResult",
-                            .arena = list->arena,
-                            .end_entry = add_entry,
-                            .ctx = &page,
-                            .err = err};
+    struct page page = {list, prefix, false};
+    struct reader reader = {
+        .root = "ListBucketResult", .arena = list->arena, .ctx = &page, .err = err};
     *next = NULL;
+    /* How names are written can be said behind them. */
+    MR_TRY(read_xml(&reader, xml));
+    page.is_encoded = mr_str_is(mr_buf_str(&reader.texts[ENCODING]), "url");
+    reader.end_entry = add_entry;
     MR_TRY(read_xml(&reader, xml));
     for (int i = 0; i < N_ELEMENTS; i++) MR_TRY(mr_buf_status(&reader.texts[i], err));
     if (!mr_str_is(mr_buf_str(&reader.texts[IS_TRUNCATED]), "true")) return MR_OK;

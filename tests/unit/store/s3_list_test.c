@@ -8,6 +8,7 @@
 #include "store/artifact_store_int.h"
 
 #define HEAD "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/\">"
+#define ENCODED "<EncodingType>url</EncodingType>"
 #define TAIL "</ListBucketResult>"
 
 static mr_status read_page(const char *xml, const char *prefix, struct mr_artifact_list *list,
@@ -28,7 +29,7 @@ static void test_page(void **state) {
         "<Contents><Key>m/a+b%2Bc%c3%A4%</Key><ETag>&quot;1&quot;</ETag><Size>12</Size>"
         "<Owner><ID>x</ID><Key>not this</Key></Owner></Contents>"
         "<Contents>\n <Size>3</Size>\n <Key>m/d/<!-- e -->e</Key></Contents>"
-        "<NextContinuationToken>to&amp;ken</NextContinuationToken><Key>nor this</Key>" TAIL;
+        "<NextContinuationToken>to&amp;ken</NextContinuationToken><Key>nor this</Key>" ENCODED TAIL;
     assert_int_equal(read_page(xml, "m/", &list, &next, &err), MR_OK);
     assert_string_equal(next, "to&ken");
     assert_int_equal(list.n, 2);
@@ -42,6 +43,17 @@ static void test_page(void **state) {
     assert_null(next);
 }
 
+/* A server that does not know what encoding-type asks for. */
+static void test_names_as_they_are(void **state) {
+    (void)state;
+    struct mr_artifact_list list;
+    const char *next;
+    static const char xml[] = HEAD "<Contents><Key>a+b%41</Key><Size>1</Size></Contents>" TAIL;
+    assert_int_equal(read_page(xml, "", &list, &next, NULL), MR_OK);
+    assert_int_equal(list.n, 1);
+    assert_string_equal(list.items[0].path, "a+b%41");
+}
+
 static void test_bad_pages(void **state) {
     (void)state;
     static const char *const cases[][2] = {
@@ -50,7 +62,8 @@ static void test_bad_pages(void **state) {
         {HEAD "<Contents><Key>m/a</Key><Size>x</Size></Contents>" TAIL, "without a usable size"},
         {HEAD "<Contents><Key>n/a</Key><Size>1</Size></Contents>" TAIL, "was not asked for"},
         {HEAD "<Contents><Key>m/../a</Key><Size>1</Size></Contents>" TAIL, "no name of a file"},
-        {HEAD "<Contents><Key>m/%00</Key><Size>1</Size></Contents>" TAIL, "no name of a file"},
+        {HEAD ENCODED "<Contents><Key>m/%00</Key><Size>1</Size></Contents>" TAIL,
+         "no name of a file"},
         {HEAD "<Contents><Size>1</Size></Contents>" TAIL, "without its key"},
         {HEAD "<IsTruncated>true</IsTruncated>" TAIL, "does not say where"},
         {"<!DOCTYPE x [<!ENTITY a 'b'>]>" HEAD TAIL, "document type"},
@@ -77,8 +90,8 @@ static void test_faults(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_page),
-                                       cmocka_unit_test(test_bad_pages),
-                                       cmocka_unit_test(test_faults)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_page), cmocka_unit_test(test_names_as_they_are),
+        cmocka_unit_test(test_bad_pages), cmocka_unit_test(test_faults)};
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
 }
