@@ -8,6 +8,9 @@
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct mr_curl functions;
 static const char *missing; /* a function that the library lacks, or what it could not do */
+
+/* 7.85: CURLOPT_PROTOCOLS_STR, without which a redirect may lead to a file. */
+#define MIN_VERSION 0x075500
 static bool is_found;
 
 /* Built against OpenSSL or GnuTLS: whichever is installed. */
@@ -38,6 +41,10 @@ static void load(void) {
     }
     if (missing) return;
     memcpy(&functions, found, sizeof(functions));
+    if (functions.version_info(CURLVERSION_NOW)->version_num < MIN_VERSION) {
+        missing = "CURLOPT_PROTOCOLS_STR";
+        return;
+    }
     if (functions.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) missing = "curl_global_init";
 }
 

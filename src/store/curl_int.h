@@ -9,6 +9,7 @@
 
 /* The functions that we call, by the names they have without `curl_`. */
 #define MR_CURL_FUNCTIONS(X)                                                                       \
+    X(version_info)                                                                                \
     X(global_init)                                                                                 \
     X(easy_init)                                                                                   \
     X(easy_cleanup)                                                                                \
