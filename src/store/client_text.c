@@ -5,20 +5,23 @@
 
 #include "store/client.h"
 
+/* What stands behind the credential of an authority: behind its last '@', since a password may hold
+ * one. A password may even hold a slash that should have been encoded: then what seems to be a port
+ * is none. */
+static const char *skip_credential(const char *rest) {
+    size_t size = strcspn(rest, "/?#");
+    const char *at = memrchr(rest, '@', size), *colon = memrchr(rest, ':', size);
+    if (at) return at + 1;
+    bool has_port = !colon || *rest == '[' ||
+                    strspn(colon + 1, "0123456789") == size - (size_t)(colon + 1 - rest);
+    at = has_port ? NULL : strrchr(rest, '@');
+    return at ? at + 1 : rest;
+}
+
 const char *mr_client_show(const char *uri, char *out, size_t size) {
     const char *start = strstr(uri, "://");
     size_t scheme = start ? (size_t)(start - uri) + 3 : 0;
-    const char *rest = uri + scheme;
-    if (start) {
-        /* The last '@' of the authority: a password may hold one. */
-        size_t authority = strcspn(rest, "/?#");
-        for (size_t i = authority; i-- > 0;) {
-            if (rest[i] == '@') {
-                rest += i + 1;
-                break;
-            }
-        }
-    }
+    const char *rest = start ? skip_credential(uri + scheme) : uri;
     size_t n = strcspn(rest, "?#");
     snprintf(out, size, "%.*s%.*s", (int)(scheme < 64 ? scheme : 0), uri,
              (int)(n < size ? n : size), rest);

@@ -317,7 +317,10 @@ static void test_sink(void **state) {
 static void test_what_is_shown(void **state) {
     (void)state;
     static const char *const cases[][2] = {
-        {"http://me:p/w@host:1/a?sig=x#f", "http://me:p/w@host:1/a"},
+        {"http://me:p/w@host:1/a?sig=x#f", "http://host:1/a"}, /* as it should not be written */
+        {"http://me:p?w@host/a", "http://host/a"},
+        {"http://host:80/a@b", "http://host:80/a@b"},
+        {"http://[::1]/a@b", "http://[::1]/a@b"},
         {"https://me:p@w@host:1/a?sig=x", "https://host:1/a"},
         {"s3://bucket/a@b", "s3://bucket/a@b"},
         {"postgresql://u:p@h/db?password=x", "postgresql://h/db"},
