@@ -8,6 +8,7 @@ struct job {
     struct mr_reload reload; /* the first, since the keeper knows nothing else */
     const struct mr_served *served;
     struct mr_http_pending *pending;
+    struct mr_error refusal; /* status is not MR_OK: the keeper was not told to look */
 };
 
 static void done(struct mr_reload *reload) {
@@ -41,7 +42,9 @@ static void answer(void *ctx, struct mr_http_request *request, struct mr_http_re
     struct mr_error err = {0};
     struct mr_buf body;
     mr_buf_init(&body, request->arena);
-    if (failure->status == MR_E_UNAVAILABLE || failure->status == MR_E_NO_MEMORY) {
+    if (job->refusal.status != MR_OK) {
+        mr_respond_error(&job->refusal, request->arena, response);
+    } else if (failure->status == MR_E_UNAVAILABLE || failure->status == MR_E_NO_MEMORY) {
         mr_respond_error(failure, request->arena, response);
     } else if (failure->status != MR_OK) {
         mr_fail(&err, MR_E_CONFLICT, "no new version, the one before stays: %s", failure->message);
@@ -75,7 +78,6 @@ void mr_reload_handle(void *ctx, struct mr_http_request *request,
         mr_respond_error(&err, request->arena, response);
         return;
     }
-    if (mr_keeper_reload(served->keeper, &job->reload)) return;
-    mr_fail(&job->reload.err, MR_E_CONFLICT, "a reload is under way already");
-    mr_http_resume(job->pending);
+    mr_status status = mr_keeper_reload(served->keeper, &job->reload, &job->refusal);
+    if (status != MR_OK) mr_http_resume(job->pending);
 }

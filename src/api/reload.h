@@ -7,7 +7,8 @@
 
 /* Handler; ctx is a struct mr_served, which has a keeper. Answers later: 200 {"model", "changed",
  * "old": {"version"}, "new": {"version"}}; 409 with the reason when the version before has stayed,
- * or when somebody else has asked already; 503 while the first version is loading. */
+ * or when somebody else has asked already; 503 while the first version is loading,
+ * and when the server is told to end. */
 void mr_reload_handle(void *ctx, struct mr_http_request *request,
                       struct mr_http_response *response);
 

@@ -1,10 +1,15 @@
 #include "api/score.h"
 
 #include <pthread.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "schema/enforce.h"
 
 #define MAX_KEPT_BODY_BYTES ((size_t)64 * 1024)
+
+/* Who waits for an answer looks so often whether it is wanted still. */
+#define LOOK_NS ((uint64_t)50000000)
 
 static void set_raw(struct mr_input *input, const char *reason) {
     *input = (struct mr_input){.kind = MR_INPUT_RAW, .raw_reason = reason};
@@ -116,27 +121,51 @@ static void wake(struct mr_call *call) {
     pthread_mutex_unlock(&waiter->lock);
 }
 
-static void ask_and_wait(const struct mr_engine *engine, struct mr_call *call) {
+/* Until the call has ended, or until_ns of mr_clock_ns(); 0: however long it takes. */
+static bool has_ended(struct waiter *waiter, uint64_t until_ns) {
+    struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000),
+                             .tv_nsec = (long)(until_ns % 1000000000)};
+    int code = 0;
+    pthread_mutex_lock(&waiter->lock);
+    while (!waiter->is_done && code == 0) {
+        code = until_ns ? pthread_cond_clockwait(&waiter->has_ended, &waiter->lock, CLOCK_MONOTONIC,
+                                                 &until)
+                        : pthread_cond_wait(&waiter->has_ended, &waiter->lock);
+    }
+    bool is_done = waiter->is_done;
+    pthread_mutex_unlock(&waiter->lock);
+    return is_done;
+}
+
+/* returns  false: it was withdrawn */
+static bool ask_and_wait(const struct mr_engine *engine, const atomic_bool *is_over,
+                         struct mr_call *call) {
     struct waiter waiter = {.is_done = false};
+    bool is_withdrawn = false;
     pthread_mutex_init(&waiter.lock, NULL);
     pthread_cond_init(&waiter.has_ended, NULL);
     call->done = wake;
     call->ctx = &waiter;
     mr_engine_ask(engine, call);
-    pthread_mutex_lock(&waiter.lock);
-    while (!waiter.is_done) pthread_cond_wait(&waiter.has_ended, &waiter.lock);
-    pthread_mutex_unlock(&waiter.lock);
+    while (!is_withdrawn && !has_ended(&waiter, is_over ? mr_clock_ns() + LOOK_NS : 0)) {
+        if (!atomic_load(is_over)) continue;
+        is_withdrawn = mr_engine_cancel(engine, call);
+        is_over = NULL; /* else `done` is being called */
+    }
     pthread_cond_destroy(&waiter.has_ended);
     pthread_mutex_destroy(&waiter.lock);
+    return !is_withdrawn;
 }
 
-mr_status mr_score_answer(const struct mr_question *question, struct mr_arena *arena,
-                          struct mr_output *out, struct mr_error *err) {
+mr_status mr_score_answer(const struct mr_question *question, const atomic_bool *is_over,
+                          struct mr_arena *arena, struct mr_output *out, struct mr_error *err) {
     if (mr_engine_is_native(question->engine)) {
         MR_TRY(mr_engine_predict(question->engine, &question->input, arena, out, err));
     } else {
         struct mr_call call = {.input = &question->input, .arena = arena};
-        ask_and_wait(question->engine, &call);
+        if (!ask_and_wait(question->engine, is_over, &call)) {
+            return mr_fail(err, MR_E_UNAVAILABLE, "the answer is not wanted any more");
+        }
         if (call.status != MR_OK && err) *err = call.err;
         if (call.status != MR_OK) return call.status;
         *out = call.output;

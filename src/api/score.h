@@ -6,6 +6,8 @@
 #ifndef MR_API_SCORE_H
 #define MR_API_SCORE_H
 
+#include <stdatomic.h>
+
 #include "codec/decode.h"
 #include "model/model.h"
 
@@ -44,10 +46,12 @@ MR_MUST_CHECK mr_status mr_score_enforce(const struct mr_model *model, struct mr
                                          struct mr_error *err);
 
 /* Ask, and wait for the answer.
+ * is_over  looked at while others work on it: when true the question is withdrawn. NULL: never
  * out      filled on MR_OK; an http_status in it is an error that the model raised
- * returns  MR_OK; what the engine says
+ * returns  MR_OK; what the engine says; MR_E_UNAVAILABLE: withdrawn
  * threads  any but an I/O thread and those of the engine */
-MR_MUST_CHECK mr_status mr_score_answer(const struct mr_question *question, struct mr_arena *arena,
+MR_MUST_CHECK mr_status mr_score_answer(const struct mr_question *question,
+                                        const atomic_bool *is_over, struct mr_arena *arena,
                                         struct mr_output *out, struct mr_error *err);
 
 #endif

@@ -155,7 +155,7 @@ mr_status mr_file_answer(struct mr_file_job *job, struct mr_block *block,
                          const struct mr_question *question, size_t n_bytes, struct mr_error *err) {
     struct mr_output output = {0};
     int64_t n_rows = count_rows(&question->input);
-    MR_TRY(mr_score_answer(question, block->arena, &output, err));
+    MR_TRY(mr_score_answer(question, NULL, block->arena, &output, err));
     MR_TRY(mr_file_encode(job, block, &output, n_rows, err));
     const struct mr_answers *answers = block->result;
     if (n_rows < 0 && answers->is_list) n_rows = answers->n_rows;

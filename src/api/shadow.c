@@ -261,7 +261,8 @@ static void begin(struct mr_shadow_copy *copy) {
         ask_engine(copy);
         return;
     }
-    if (status == MR_OK) status = mr_score_answer(&copy->question, copy->arena, &output, NULL);
+    if (status == MR_OK)
+        status = mr_score_answer(&copy->question, NULL, copy->arena, &output, NULL);
     end(copy, compare(copy, status, &output));
 }
 

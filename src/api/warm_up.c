@@ -60,7 +60,8 @@ static mr_status answer(const struct mr_served *served, struct mr_version *versi
     bool is_for_fallback = version->model->fallback && mr_question_is_for_python(&question);
     if (status != MR_OK) return is_for_fallback ? MR_OK : status;
     uint64_t start_ns = mr_cost_now_ns();
-    MR_TRY(mr_score_answer(&question, arena, &output, err));
+    const atomic_bool *is_over = &served->endpoints->is_stopping;
+    MR_TRY(mr_score_answer(&question, is_over, arena, &output, err));
     if (output.http_status >= 400) return fail_raised(&output, err);
     mr_json_encode(&output, &served->endpoints->encode, &text);
     int64_t n_rows = mr_input_n_rows(&question.input);

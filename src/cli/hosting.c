@@ -78,7 +78,13 @@ mr_status mr_hosting_start(const struct mr_serve_config *config, struct mr_endpo
     return MR_OK;
 }
 
+void mr_hosting_cancel(struct mr_endpoints *endpoints) {
+    atomic_store(&endpoints->is_stopping, true); /* ends warming up, too */
+    for (size_t i = 0; i < endpoints->n_models; i++) mr_keeper_cancel(endpoints->models[i].keeper);
+}
+
 void mr_hosting_unload(struct mr_endpoints *endpoints) {
+    mr_hosting_cancel(endpoints);
     mr_shadow_stop(endpoints->shadow);
     for (size_t i = 0; i < endpoints->n_models; i++) {
         mr_keeper_stop(endpoints->models[i].keeper);

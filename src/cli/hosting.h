@@ -19,7 +19,10 @@ MR_MUST_CHECK mr_status mr_hosting_load(const struct mr_serve_config *config,
 MR_MUST_CHECK mr_status mr_hosting_start(const struct mr_serve_config *config,
                                          struct mr_endpoints *endpoints, struct mr_error *err);
 
-/* No request may be under way. */
+/* The server was told to end: it is not ready any more, and no model gets a new version. */
+void mr_hosting_cancel(struct mr_endpoints *endpoints);
+
+/* The same, and free the models. No request may be under way. */
 void mr_hosting_unload(struct mr_endpoints *endpoints);
 
 /* Whether all models can be asked, or could before their workers died; and whether Python evaluates

@@ -146,7 +146,7 @@ static void stop_http(const struct mr_serve_config *config, struct mr_endpoints 
                       struct mr_http_server *server, int signal_number) {
     /* What waits for a model that is not there would wait in vain. */
     bool is_loaded = mr_hosting_is_loaded(endpoints);
-    atomic_store(&endpoints->is_stopping, true);
+    mr_hosting_cancel(endpoints);
     mr_signals_take_next_literally();
     if (signal_number) {
         mr_log_info("%s: %s", strsignal(signal_number),

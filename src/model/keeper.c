@@ -43,6 +43,18 @@ struct mr_keeper {
     atomic_ulong n_swaps, n_failures;
 };
 
+static bool is_over(void *ctx) {
+    struct mr_keeper *keeper = ctx;
+    pthread_mutex_lock(&keeper->lock);
+    bool is_stopping = keeper->is_stopping;
+    pthread_mutex_unlock(&keeper->lock);
+    return is_stopping;
+}
+
+static mr_status fail_over(struct mr_error *err) {
+    return mr_fail(err, MR_E_UNAVAILABLE, "the server is shutting down");
+}
+
 /* Revisions ----------------------------------------------------------------------------------- */
 
 static void set_text(char **to, const char *text) {
@@ -79,7 +91,7 @@ static mr_status wait_until_loaded(struct mr_keeper *keeper, struct mr_error *er
     bool is_ended = keeper->has_loaded;
     struct mr_error load_err = keeper->load_err;
     pthread_mutex_unlock(&keeper->lock);
-    if (!is_ended) return mr_fail(err, MR_E_UNAVAILABLE, "the server is shutting down");
+    if (!is_ended) return fail_over(err);
     return load_err.status == MR_OK ? MR_OK : mr_fail(err, load_err.status, "%s", load_err.message);
 }
 
@@ -108,6 +120,16 @@ static const char *label_of(const struct mr_version *version) {
     return version->label ? version->label : "";
 }
 
+/* Under the lock: what was cancelled stays so. */
+static mr_status make_current(struct mr_keeper *keeper, struct mr_version *version,
+                              struct mr_error *err) {
+    pthread_mutex_lock(&keeper->lock);
+    mr_status status = keeper->is_stopping ? fail_over(err)
+                                           : mr_live_put(keeper->options.live, version, err);
+    pthread_mutex_unlock(&keeper->lock);
+    return status;
+}
+
 /* From here on requests get the new version. */
 static mr_status put(struct mr_keeper *keeper, struct mr_version *version, struct mr_reload *told,
                      struct mr_error *err) {
@@ -117,7 +139,7 @@ static mr_status put(struct mr_keeper *keeper, struct mr_version *version, struc
     snprintf(told->old_label, sizeof(told->old_label), "%s", label_of(old));
     snprintf(told->new_label, sizeof(told->new_label), "%s", label_of(version));
     mr_live_give(old);
-    MR_TRY(mr_live_put(options->live, version, err));
+    MR_TRY(make_current(keeper, version, err));
     set_text(&keeper->current, revision);
     keeper->can_change = version->model->location.can_change;
     told->is_swapped = true;
@@ -152,6 +174,7 @@ static bool is_reason_known(const struct mr_keeper *keeper, const char *reason) 
 /* The current version stays. What goes wrong in the same way again and again is logged once.
  * reason  a revision, or the message when there is none */
 static void note_failure(struct mr_keeper *keeper, const char *reason, const struct mr_error *err) {
+    if (is_over(keeper)) return; /* which is why */
     if (!is_reason_known(keeper, reason)) {
         mr_log_error("model %s: no new version, the one before stays: %s", keeper->options.name,
                      err->message);
@@ -290,11 +313,7 @@ static void *run(void *arg) {
         sweep(keeper);
         pthread_mutex_lock(&keeper->lock);
     }
-    unsigned long n_late = keeper->n_reloads;
     pthread_mutex_unlock(&keeper->lock);
-    told = (struct mr_reload){0};
-    mr_fail(&told.err, MR_E_UNAVAILABLE, "the server is shutting down");
-    tell(keeper, n_late, &told);
     return NULL;
 }
 
@@ -315,15 +334,6 @@ static int start_thread(struct mr_keeper *keeper) {
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (code == 0) pthread_setname_np(keeper->thread, "keeper");
     return code;
-}
-
-/* A download ends when the server does. */
-static bool is_over(void *ctx) {
-    struct mr_keeper *keeper = ctx;
-    pthread_mutex_lock(&keeper->lock);
-    bool is_stopping = keeper->is_stopping;
-    pthread_mutex_unlock(&keeper->lock);
-    return is_stopping;
 }
 
 mr_status mr_keeper_start(const struct mr_keeper_options *options, struct mr_keeper **out,
@@ -362,26 +372,40 @@ mr_status mr_keeper_start(const struct mr_keeper_options *options, struct mr_kee
     return MR_OK;
 }
 
-void mr_keeper_stop(struct mr_keeper *keeper) {
+void mr_keeper_cancel(struct mr_keeper *keeper) {
     if (!keeper) return;
+    struct mr_reload told = {0};
+    (void)fail_over(&told.err);
     pthread_mutex_lock(&keeper->lock);
     keeper->is_stopping = true;
+    unsigned long n = keeper->n_reloads;
     pthread_cond_broadcast(&keeper->has_news);
     pthread_mutex_unlock(&keeper->lock);
+    tell(keeper, n, &told);
+}
+
+void mr_keeper_stop(struct mr_keeper *keeper) {
+    if (!keeper) return;
+    mr_keeper_cancel(keeper);
     pthread_join(keeper->thread, NULL);
     free_keeper(keeper);
 }
 
-bool mr_keeper_reload(struct mr_keeper *keeper, struct mr_reload *reload) {
+mr_status mr_keeper_reload(struct mr_keeper *keeper, struct mr_reload *reload,
+                           struct mr_error *err) {
+    mr_status status = MR_OK;
     pthread_mutex_lock(&keeper->lock);
-    bool is_free = !keeper->reload && !keeper->is_stopping;
-    if (is_free) {
+    if (keeper->is_stopping) {
+        status = fail_over(err);
+    } else if (keeper->reload) {
+        status = mr_fail(err, MR_E_CONFLICT, "a reload is under way already");
+    } else {
         keeper->reload = reload;
         keeper->n_reloads++;
         pthread_cond_broadcast(&keeper->has_news);
     }
     pthread_mutex_unlock(&keeper->lock);
-    return is_free;
+    return status;
 }
 
 bool mr_keeper_forget(struct mr_keeper *keeper, struct mr_reload *reload) {

@@ -20,7 +20,8 @@ struct mr_keeper_options {
     const struct mr_store_options *store;
     const struct mr_engine_options *engine;
     unsigned watch_ms; /* between two looks; 0: only when told to */
-    /* Have a version that is not current yet answer the model's own example, if it has one.
+    /* Have a version that is not current yet answer the model's own example, if it has one. Is to
+     * end soon once mr_keeper_cancel is called.
      * returns  MR_OK, or why it must not become current */
     mr_status (*warm_up)(void *ctx, struct mr_version *version, struct mr_error *err);
     void *ctx;
@@ -28,7 +29,7 @@ struct mr_keeper_options {
 
 /* Being told to look now. In memory of the caller's, the keeper's until `done`. */
 struct mr_reload {
-    void (*done)(struct mr_reload *reload); /* on the keeper's thread */
+    void (*done)(struct mr_reload *reload); /* on the keeper's thread, or who calls its cancel's */
 
     /* Filled in before. */
     struct mr_error err;                 /* status is not MR_OK: the current version has stayed */
@@ -41,13 +42,20 @@ struct mr_reload {
 MR_MUST_CHECK mr_status mr_keeper_start(const struct mr_keeper_options *options,
                                         struct mr_keeper **out, struct mr_error *err);
 
-/* End the thread, which may have to end reading a model before. Who has asked for a reload is told,
- * MR_E_UNAVAILABLE. NULL is allowed. */
+/* The server is about to end: no version becomes current any more, and what is being loaded is
+ * given up as soon as may be. Who has asked for a reload is told at once, MR_E_UNAVAILABLE. More
+ * than once is allowed, and NULL.  threads: any */
+void mr_keeper_cancel(struct mr_keeper *keeper);
+
+/* The same, and end the thread, which may have to end reading a file of a model before. NULL is
+ * allowed. */
 void mr_keeper_stop(struct mr_keeper *take_keeper);
 
 /* Look now.  threads: any
- * returns  false: it is looking for somebody else already, `done` will not be called */
-bool mr_keeper_reload(struct mr_keeper *keeper, struct mr_reload *reload);
+ * returns  MR_OK: `done` will be called; else it will not: MR_E_CONFLICT: it is looking for
+ * somebody else already; MR_E_UNAVAILABLE: it was cancelled */
+MR_MUST_CHECK mr_status mr_keeper_reload(struct mr_keeper *keeper, struct mr_reload *reload,
+                                         struct mr_error *err);
 
 /* Who has asked does not want to know any more; the reload goes on.  threads: any
  * returns  true: `done` will not be called; false: it is being called, or was */

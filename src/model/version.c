@@ -46,12 +46,21 @@ struct reading {
     mr_status status;
 };
 
+/* One step is not interrupted, but followed by no other in vain. */
+static mr_status check_wanted(const struct reading *reading) {
+    const struct mr_store_options *store = reading->store;
+    if (!store || !store->is_cancelled || !store->is_cancelled(store->ctx)) return MR_OK;
+    return mr_fail(reading->err, MR_E_UNAVAILABLE, "the model is not wanted any more");
+}
+
 /* All that takes long of a native model. */
 static void read_model(struct reading *reading) {
     struct mr_version *version = reading->version;
     reading->status = mr_model_read(reading->uri, reading->store, &version->model, reading->err);
+    if (reading->status == MR_OK) reading->status = check_wanted(reading);
     if (reading->status != MR_OK) return;
     reading->status = mr_model_find_engine(version->model, &version->options, reading->err);
+    if (reading->status == MR_OK) reading->status = check_wanted(reading);
 }
 
 /* Any other thread that can run does so first, and at once: sched(7). One that is only nice would

@@ -27,6 +27,7 @@ struct mr_version {
 };
 
 /* Load the model at a URI. One that Python evaluates goes on loading afterwards.
+ * store      its is_cancelled ends loading, too, between two steps of it: MR_E_UNAVAILABLE
  * is_gentle  others are to notice little of it: its files are read at low priority
  * engine   copied; what it points to must outlive the version. Its `loaded` is not used
  * loaded   told once when loading has ended well, or badly (err is not NULL) after MR_OK was

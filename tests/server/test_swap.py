@@ -11,6 +11,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -302,6 +303,40 @@ def test_swap_while_python_works(serve, save_python_model, tmp_path):
         status, error = reload(server)
         assert status == 409 and "input example" in error["message"], error
         assert server.invoke(body(0.0)).headers["x-model-version"] == "v2"
+
+
+ENDLESS = """
+import os, pathlib, time
+class Model(PythonModel):
+    def predict(self, context, model_input, params=None):
+        if "MARK" in os.environ:
+            pathlib.Path(os.environ["MARK"]).touch()
+            time.sleep(60)
+        return [2] * len(model_input)
+"""
+
+
+def test_sigterm_waits_for_no_new_version(serve, save_model, save_python_model, tmp_path):
+    import pandas as pd
+
+    mark, folder, answers = tmp_path / "mark", Folder(tmp_path, save_model), []
+    example = pd.DataFrame({"x": [0.0]})
+    endless = save_python_model(ENDLESS, input_example=example)
+    flags = ["--enable-reload", "-w", "1", "--env-manager", "local"]
+    with serve(folder.path, *flags, env={"MARK": str(mark)}) as server:
+        shutil.rmtree(folder.path)
+        shutil.copytree(endless, folder.path)
+        asking = threading.Thread(target=lambda: answers.append(reload(server)))
+        asking.start()
+        wait_until(mark.exists, seconds=60)
+        start = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        asking.join()
+        assert server.process.wait(timeout=60) == 0
+        assert time.monotonic() - start < 10
+        ((status, error),) = answers
+        assert (status, error["message"]) == (503, "the server is shutting down")
+        assert " is live" not in server.log()
 
 
 # --- a long one: make test-swaps ------------------------------------------------------------------

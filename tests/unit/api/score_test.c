@@ -35,6 +35,23 @@ static void ask(struct mr_engine_model *model, struct mr_call *call) {
     assert_int_equal(pthread_create(&answering, NULL, answer, call), 0);
 }
 
+/* One that never does. */
+static atomic_int n_withdrawn;
+
+static void ask_in_vain(struct mr_engine_model *model, struct mr_call *call) {
+    (void)model;
+    (void)call;
+}
+
+static bool withdraw(struct mr_engine_model *model, struct mr_call *call) {
+    (void)model;
+    (void)call;
+    atomic_fetch_add(&n_withdrawn, 1);
+    return true;
+}
+
+static const struct mr_engine_ops never_ops = {
+    .name = "never", .can_take = can_take, .ask = ask_in_vain, .cancel = withdraw};
 static const struct mr_engine_ops later_ops = {.name = "later", .can_take = can_take, .ask = ask};
 static const struct mr_engine_ops native_ops = {.name = "native", .is_native = true};
 
@@ -119,16 +136,35 @@ static void test_waiting_for_an_answer(void **state) {
     struct mr_output output = {0};
     assert_int_equal(decode(&model, MR_FORMAT_JSON, RECORDS), MR_OK);
     question.is_bare = true;
-    assert_int_equal(mr_score_answer(&question, arena, &output, &error), MR_OK);
+    assert_int_equal(mr_score_answer(&question, NULL, arena, &output, &error), MR_OK);
     pthread_join(answering, NULL);
     assert_true(mr_str_is(output.json, RECORDS));
     assert_true(output.is_bare);
 
     model = model_of(&later_ops, ONE);
     assert_int_equal(decode(&model, MR_FORMAT_JSON, RECORDS), MR_OK);
-    assert_int_equal(mr_score_answer(&question, arena, &output, &error), MR_E_DEADLINE);
+    assert_int_equal(mr_score_answer(&question, NULL, arena, &output, &error), MR_E_DEADLINE);
     pthread_join(answering, NULL);
     assert_string_equal(error.message, "no answer within 1 s");
+}
+
+static void *end(void *is_over) {
+    atomic_store((atomic_bool *)is_over, true);
+    return NULL;
+}
+
+static void test_an_answer_that_is_not_wanted_any_more(void **state) {
+    (void)state;
+    atomic_bool is_over = false;
+    struct mr_model model = model_of(&never_ops, ONE);
+    struct mr_output output = {0};
+    pthread_t ending;
+    assert_int_equal(decode(&model, MR_FORMAT_JSON, RECORDS), MR_OK);
+    assert_int_equal(pthread_create(&ending, NULL, end, &is_over), 0);
+    assert_int_equal(mr_score_answer(&question, &is_over, arena, &output, &error),
+                     MR_E_UNAVAILABLE);
+    assert_int_equal(pthread_join(ending, NULL), 0);
+    assert_int_equal(atomic_load(&n_withdrawn), 1);
 }
 
 int main(void) {
@@ -137,6 +173,7 @@ int main(void) {
         cmocka_unit_test(test_bodies_for_python_stay_as_they_came),
         cmocka_unit_test(test_native_engines_refuse_them),
         cmocka_unit_test(test_waiting_for_an_answer),
+        cmocka_unit_test(test_an_answer_that_is_not_wanted_any_more),
     };
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
 }

@@ -128,7 +128,7 @@ static struct mr_reload reload(void) {
     struct asked asked = {.reload = {.done = told},
                           .lock = PTHREAD_MUTEX_INITIALIZER,
                           .is_told = PTHREAD_COND_INITIALIZER};
-    assert_true(mr_keeper_reload(keeper, &asked.reload));
+    assert_int_equal(mr_keeper_reload(keeper, &asked.reload, NULL), MR_OK);
     pthread_mutex_lock(&asked.lock);
     while (!asked.is_done) pthread_cond_wait(&asked.is_told, &asked.lock);
     pthread_mutex_unlock(&asked.lock);
@@ -216,9 +216,9 @@ static void test_forgotten(void **state) {
     write_version("v2", "");
     atomic_store(&is_warming_up, false);
     atomic_store(&is_held, true);
-    assert_true(mr_keeper_reload(keeper, &first));
+    assert_int_equal(mr_keeper_reload(keeper, &first, NULL), MR_OK);
     while (!atomic_load(&is_warming_up)) usleep(100);
-    assert_false(mr_keeper_reload(keeper, &second));
+    assert_int_equal(mr_keeper_reload(keeper, &second, NULL), MR_E_CONFLICT);
     assert_true(mr_keeper_forget(keeper, &first));
     assert_false(mr_keeper_forget(keeper, &first));
     atomic_store(&is_held, false);
@@ -227,6 +227,36 @@ static void test_forgotten(void **state) {
     assert_false(outcome.is_swapped); /* the first one was */
     assert_label("v2");
     stop();
+}
+
+static atomic_int n_told;
+
+static void told_of_the_end(struct mr_reload *reload) {
+    assert_int_equal(reload->err.status, MR_E_UNAVAILABLE);
+    atomic_fetch_add(&n_told, 1);
+}
+
+/* Nobody waits for what will not be used, and nothing becomes current after the end was told. */
+static void test_cancelled_while_it_warms_up(void **state) {
+    (void)state;
+    start(0);
+    struct mr_reload first = {.done = told_of_the_end}, second = {.done = never};
+    struct mr_error err = {0};
+    write_version("v2", "");
+    atomic_store(&is_warming_up, false);
+    atomic_store(&is_held, true);
+    assert_int_equal(mr_keeper_reload(keeper, &first, NULL), MR_OK);
+    while (!atomic_load(&is_warming_up)) usleep(100);
+    mr_keeper_cancel(keeper);
+    assert_int_equal(atomic_load(&n_told), 1); /* though it is warming up still */
+    mr_keeper_cancel(keeper);
+    assert_int_equal(atomic_load(&n_told), 1);
+    assert_int_equal(mr_keeper_reload(keeper, &second, &err), MR_E_UNAVAILABLE);
+    assert_string_equal(err.message, "the server is shutting down");
+    atomic_store(&is_held, false);
+    mr_keeper_stop(keeper);
+    assert_label("v1");
+    mr_live_free(live);
 }
 
 static int make_folder(void **state) {
@@ -251,6 +281,7 @@ int main(void) {
         cmocka_unit_test(test_what_is_broken_never_becomes_current),
         cmocka_unit_test(test_watch),
         cmocka_unit_test(test_forgotten),
+        cmocka_unit_test(test_cancelled_while_it_warms_up),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
