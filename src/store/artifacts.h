@@ -24,7 +24,8 @@ struct mr_artifacts_source {
     const char *artifact_uri; /* where the files are */
     const char *tracking_uri; /* of the server that mlflow-artifacts: is of; NULL: not known */
     const char *identity;     /* tells this apart from all else and never means another content,
-                                 such as the registry's URI, name and version; NULL: it can change */
+                                 such as the registry's URI, name, version and the time when
+                                 that was registered; NULL: it can change */
 };
 
 /* Have the files here.

@@ -31,6 +31,7 @@ struct mr_version {
     const char *source;       /* where it was registered from */
     const char *artifact_uri; /* where to read it: get_model_version_download_uri */
     const char *run_id;       /* NULL: none */
+    int64_t created_ms;       /* when it was registered, since 1970; 0: not known */
 };
 
 struct mr_backend;

@@ -13,8 +13,8 @@
  * that a name stood for when it was last downloaded.
  *
  * An entry may be used without asking the network when the name is of something that cannot change
- * (a version of a registered model, a logged model); otherwise the store is asked for its listing
- * first, and a ref only helps when it cannot be reached. That is the caller's to decide.
+ * (a registered version of a certain time, a logged model); otherwise the store is asked for its
+ * listing first, and a ref only helps when it cannot be reached. That is the caller's to decide.
  *
  * Threads: any, each with locks of its own. */
 #ifndef MR_STORE_CACHE_H

@@ -294,15 +294,16 @@ static mr_status find_registered(struct mr_backend *backend, const char *name, c
 }
 
 struct version_meta {
-    const char *source, *location, *run_id, *stage;
+    const char *source, *location, *run_id, *stage, *created;
 };
 
 static mr_status read_version(struct mr_backend *backend, const char *folder,
                               struct version_meta *out, struct mr_error *err) {
-    static const char *const keys[] = {"source", "storage_location", "run_id", "current_stage"};
-    const char *v[4];
-    MR_TRY(read_meta(backend, folder, keys, 4, v, err));
-    *out = (struct version_meta){v[0], v[1], v[2], v[3] ? v[3] : "None"};
+    static const char *const keys[] = {"source", "storage_location", "run_id", "current_stage",
+                                       "creation_timestamp"};
+    const char *v[5];
+    MR_TRY(read_meta(backend, folder, keys, 5, v, err));
+    *out = (struct version_meta){v[0], v[1], v[2], v[3] ? v[3] : "None", v[4]};
     return MR_OK;
 }
 
@@ -324,7 +325,8 @@ static mr_status find_version(struct mr_backend *backend, const char *name, int6
     *out = (struct mr_version){.version = version,
                                .source = meta.source,
                                .artifact_uri = meta.location ? meta.location : meta.source,
-                               .run_id = meta.run_id};
+                               .run_id = meta.run_id,
+                               .created_ms = meta.created ? strtoll(meta.created, NULL, 10) : 0};
     return MR_OK;
 }
 

@@ -37,17 +37,17 @@ static mr_status parse(struct mr_str body, yyjson_doc **out, struct mr_error *er
                    fault.msg, fault.pos);
 }
 
-/* Texts in MLflow's answers, since versions are strings there; numbers would do. */
-static int64_t version_of(yyjson_val *map) {
-    yyjson_val *value = yyjson_obj_get(map, "version");
+/* A number, or a text that says it, as those of versions do in MLflow's answers; 0: neither. */
+static int64_t number_of(yyjson_val *map, const char *key) {
+    yyjson_val *value = yyjson_obj_get(map, key);
     if (yyjson_is_int(value)) return yyjson_get_sint(value);
     const char *text = yyjson_get_str(value);
-    int64_t version = 0;
+    int64_t number = 0;
     for (size_t i = 0; text && i < yyjson_get_len(value); i++) {
-        if (text[i] < '0' || text[i] > '9' || version > INT64_MAX / 100) return 0;
-        version = version * 10 + (text[i] - '0');
+        if (text[i] < '0' || text[i] > '9' || number > INT64_MAX / 100) return 0;
+        number = number * 10 + (text[i] - '0');
     }
-    return version;
+    return number;
 }
 
 static mr_status read_run(yyjson_val *root, struct mr_arena *arena, struct mr_run *out,
@@ -114,7 +114,8 @@ mr_status mr_rest_read_models(struct mr_str body, const char *run_id, struct mr_
 
 static mr_status read_version(yyjson_val *version, struct mr_arena *arena, struct mr_version *out,
                               struct mr_error *err) {
-    *out = (struct mr_version){.version = version_of(version)};
+    *out = (struct mr_version){.version = number_of(version, "version"),
+                               .created_ms = number_of(version, "creation_timestamp")};
     MR_TRY(copy(version, "source", arena, &out->source, err));
     MR_TRY(copy(version, "run_id", arena, &out->run_id, err));
     return out->version > 0 ? MR_OK : fail_absent("model version", err);
@@ -147,7 +148,7 @@ mr_status mr_rest_read_latest(struct mr_str body, int64_t *out, struct mr_error 
     size_t i, n;
     *out = 0;
     yyjson_arr_foreach(versions, i, n, version) {
-        int64_t number = version_of(version);
+        int64_t number = number_of(version, "version");
         if (number > *out) *out = number;
     }
     yyjson_doc_free(doc);

@@ -222,14 +222,15 @@ static mr_status find_version(struct mr_backend *backend, const char *name, int6
                               struct mr_version *out, struct mr_error *err) {
     char number[32], what[48];
     snprintf(number, sizeof(number), "%lld", (long long)version);
-    const struct query query = {"SELECT source, storage_location, run_id FROM model_versions "
+    const struct query query = {"SELECT source, storage_location, run_id, creation_time "
+                                "FROM model_versions "
                                 "WHERE name = ?1 AND version = ?2 "
                                 "AND current_stage <> 'Deleted_Internal'",
                                 {name, number},
                                 true};
-    const char *row[3];
+    const char *row[4];
     bool is_found;
-    MR_TRY(ask(backend, &query, 3, row, &is_found, err));
+    MR_TRY(ask(backend, &query, 4, row, &is_found, err));
     if (!is_found) {
         snprintf(what, sizeof(what), "version %s", number);
         return fail_version(backend, name, what, err);
@@ -238,7 +239,8 @@ static mr_status find_version(struct mr_backend *backend, const char *name, int6
     *out = (struct mr_version){.version = version,
                                .source = row[0],
                                .artifact_uri = has_location ? row[1] : row[0],
-                               .run_id = row[2]};
+                               .run_id = row[2],
+                               .created_ms = row[3] ? strtoll(row[3], NULL, 10) : 0};
     return MR_OK;
 }
 

@@ -27,8 +27,9 @@ struct resolution {
     const struct mr_store_options *options;
     struct mr_arena *arena;
     struct mr_location *location;
-    const char *root; /* the artifact that was found: a path or a URI */
-    const char *path; /* what is meant below it */
+    const char *root;      /* the artifact that was found: a path or a URI */
+    const char *path;      /* what is meant below it */
+    int64_t registered_ms; /* when a version was, the last one of those on the way; 0: none was */
 };
 
 /* --- what the stores say -----------------------------------------------------------------------
@@ -104,6 +105,7 @@ static mr_status find_version(struct resolution *at, struct mr_backend *backend,
     MR_TRY(mr_backend_find_version(backend, uri->name, number, &version, err));
     at->root = version.artifact_uri;
     at->path = uri->path;
+    if (version.created_ms > at->registered_ms) at->registered_ms = version.created_ms;
     if (at->location->version) return MR_OK; /* this is where that one was copied from */
     char text[32];
     snprintf(text, sizeof(text), "%" PRId64, number);
@@ -199,12 +201,16 @@ static mr_status find_folder(struct resolution *at, struct mr_error *err) {
     return MR_OK;
 }
 
-/* What may change makes the text: the version, the model, the place, the files. */
+/* What may change makes the text: the version, the model, the place, the files. A version that was
+ * deleted and is registered again is another one, with the same number. */
 static mr_status set_revision(struct resolution *at, struct mr_error *err) {
     struct mr_location *location = at->location;
     struct mr_buf buf;
     mr_buf_init(&buf, at->arena);
-    if (location->version) mr_buf_format(&buf, "%s/%s ", location->name, location->version);
+    if (location->version) {
+        mr_buf_format(&buf, "%s/%s of %" PRId64 " ", location->name, location->version,
+                      at->registered_ms);
+    }
     if (location->model_id) mr_buf_format(&buf, "%s ", location->model_id);
     mr_buf_text(&buf, location->artifact_uri);
     if (is_local(location->artifact_uri)) {
@@ -297,19 +303,13 @@ static mr_status open_folder(struct mr_location *location, struct mr_error *err)
                              : "");
 }
 
-/* A version of a registered model and a logged model never change. NULL: out of memory, or what is
- * there may be written again. */
+/* A version of a registered model and a logged model never change: the revision tells them apart
+ * from all others of their store. NULL: out of memory, or what is there may be written again. */
 static const char *identity_of(const struct mr_location *location, struct mr_arena *arena) {
     struct mr_buf buf;
+    if (!location->version && !location->model_id) return NULL;
     mr_buf_init(&buf, arena);
-    if (location->version) {
-        mr_buf_format(&buf, "%s %s/%s ", location->store, location->name, location->version);
-    } else if (location->model_id) {
-        mr_buf_format(&buf, "%s %s ", location->store, location->model_id);
-    } else {
-        return NULL;
-    }
-    mr_buf_text(&buf, location->artifact_uri);
+    mr_buf_format(&buf, "%s %s", location->store, location->revision);
     mr_buf_char(&buf, '\0');
     return buf.is_failed ? NULL : buf.data;
 }

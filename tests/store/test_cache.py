@@ -2,9 +2,14 @@
 when, and what a user sees of it. tests/artifacts looks at each download itself."""
 
 import concurrent.futures
+import contextlib
 import json
 import os
+import pathlib
+import re
+import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 import urllib.parse
@@ -12,9 +17,11 @@ import urllib.parse
 import backends as mlflow_backends
 import pytest
 import store_server
+import yaml
 
 API = "/api/2.0/mlflow/"
 ROOT = "1/abc/artifacts/model"
+DATA = pathlib.Path(__file__).resolve().parent.parent / "data/store"
 COLUMNS = [f"{part} {size} (cm)" for part in ("sepal", "petal") for size in ("length", "width")]
 
 
@@ -22,6 +29,7 @@ class Registry:
     """Answers for a registry what a tracking server would, as a hook of a Store.
 
     versions  {(name, version): path of its artifacts}
+    created   when versions were registered
     aliases   {(name, alias): version}
     send      function of a request for a file; true when it has answered
     is_away   answer 503 to everything
@@ -30,6 +38,7 @@ class Registry:
     def __init__(self, store):
         self.versions, self.aliases = {}, {}
         self.send = lambda request: False
+        self.created = 1795928564383
         self.is_away = False
         self._store = store
         store.hook = self
@@ -52,6 +61,7 @@ class Registry:
             request.answer(200, json.dumps({"artifact_uri": f"mlflow-artifacts:/{path}"}))
         else:
             found = {"name": name, "version": version, "source": f"mlflow-artifacts:/{path}"}
+            found["creation_timestamp"] = self.created
             request.answer(200, json.dumps({"model_version": found}))
         return True
 
@@ -161,6 +171,62 @@ def test_an_alias_is_asked_for_each_time(explain, store, registry):
     n_asked = len(store.asked(store_server.PROXY))
     assert "version:  1" in explain("models:/iris@champion").stdout
     assert len(store.asked(store_server.PROXY)) == n_asked
+
+
+def register_in_database(path, uri, created):
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute(
+            "UPDATE model_versions SET storage_location = ?, creation_time = ? WHERE version = 1",
+            (uri, created),
+        )
+
+
+def register_in_folder(path, uri, created):
+    meta = path / "models/iris/version-1/meta.yaml"
+    facts = yaml.safe_load(meta.read_text())
+    meta.write_text(yaml.safe_dump({**facts, "storage_location": uri, "creation_timestamp": created}))
+
+
+@pytest.fixture(params=["server", "database", "folder"])
+def register(request, registry, store, backend, tmp_path):
+    """register(created): version 1 of iris is at ROOT since then, in each kind of store."""
+    if request.param == "server":
+        return lambda created: setattr(registry, "created", created)
+    write = register_in_database if request.param == "database" else register_in_folder
+    name, scheme = ("mlflow.db", "sqlite:///") if request.param == "database" else ("files", "")
+    path = tmp_path / name
+    copy = shutil.copy if request.param == "database" else shutil.copytree
+    copy(DATA / name, path)
+    for file in [name for name in store.files if name.startswith(ROOT)]:
+        store.files[f"bucket/{file}"] = store.files.pop(file)
+    key, secret = store_server.KEYS
+    backend.env |= {
+        "MLFLOW_TRACKING_URI": f"{scheme}{path}",
+        "MLFLOW_S3_ENDPOINT_URL": store.url,
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_DEFAULT_REGION": store.region,
+    }
+    return lambda created: write(path, f"s3://bucket/{ROOT}", created)
+
+
+def test_a_version_that_is_registered_again(explain, store, register):
+    """Deleted and registered anew it has the same number, and maybe the same place."""
+
+    def mlmodel():
+        result = explain("models:/iris/1")
+        assert result.returncode == 0, result.stderr
+        folder = re.search(r"^model: +(.+)$", result.stdout, re.MULTILINE)[1]
+        return (pathlib.Path(folder) / "MLmodel").read_bytes()
+
+    register(1795928564383)
+    old = mlmodel()
+    (name,) = [name for name in store.files if name.endswith(f"{ROOT}/MLmodel")]
+    store.files[name] += b"# saved again\n"
+    assert mlmodel() == old
+    register(1795928564384)
+    assert mlmodel() == store.files[name]
+    assert len(store.files[name]) > len(old)
 
 
 def test_processes_that_start_at_once_download_once(explain, registry):

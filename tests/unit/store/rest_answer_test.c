@@ -51,12 +51,14 @@ static void test_versions(void **state) {
     const char *uri;
     assert_int_equal(
         mr_rest_read_version(mr_str_from("{\"model_version\": {\"version\": \"12\", \"source\": "
-                                         "\"models:/m-1\", \"run_id\": \"\"}}"),
+                                         "\"models:/m-1\", \"run_id\": \"\", "
+                                         "\"creation_timestamp\": 1795928564383}}"),
                              arena, &version, NULL),
         MR_OK);
     assert_int_equal(version.version, 12);
     assert_string_equal(version.source, "models:/m-1");
     assert_null(version.run_id);
+    assert_int_equal(version.created_ms, 1795928564383);
     assert_int_equal(
         mr_rest_read_latest(mr_str_from("{\"model_versions\": [{\"version\": \"9\"}, "
                                         "{\"version\": 10}, {\"version\": \"x\"}, 3]}"),
