@@ -18,6 +18,10 @@
 
 #define BUSY_MS 5000
 #define QUERY_NS ((uint64_t)10 * 1000000000u)
+/* How often is looked whether that is over, and how large a value may become on the way: a single
+ * step of a hostile view can search a long text for another. */
+#define OVER_STEPS 100
+#define MAX_VALUE_BYTES (256 << 10)
 #define MAX_ARGUMENTS 3
 #define MAX_COLUMNS 4
 
@@ -348,8 +352,8 @@ static mr_status open_database(struct mr_backend *backend, const char *name, int
     sqlite->busy_timeout(store->db, BUSY_MS);
     sqlite->db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite->db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    sqlite->limit(store->db, SQLITE_LIMIT_LENGTH, 16 << 20);
-    sqlite->progress_handler(store->db, 10000, is_over, store);
+    sqlite->limit(store->db, SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES);
+    sqlite->progress_handler(store->db, OVER_STEPS, is_over, store);
     return MR_OK;
 }
 

@@ -1,6 +1,9 @@
 """URIs that mean nothing, stores that do not answer: exit code 1, and a message for a user who has
 to put it right, without a password in it."""
 
+import contextlib
+import sqlite3
+
 import backends as mlflow_backends
 import pytest
 
@@ -96,3 +99,14 @@ def test_stores_that_only_a_server_reaches(backends, program, scheme):
     )
     check_message(result, "models:/iris/1", "MLFLOW_TRACKING_URI=http")
     assert "sesame-44" not in result.stderr
+
+
+def test_a_database_that_computes_for_hours(backends, program, tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "hostile.db")) as writer:
+        writer.execute(
+            "CREATE VIEW runs AS SELECT 'abc' AS run_uuid, '1' AS experiment_id, "
+            "instr(hex(zeroblob(7000000)), hex(zeroblob(3500000)) || '1') AS artifact_uri"
+        )
+    env = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/hostile.db"}
+    result = program(backends["sqlite"], "explain", "-m", "runs:/abc/model", env=env)
+    check_message(result, "hostile.db", "too big")
