@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "api/score.h"
@@ -14,7 +15,15 @@
 
 /* Copies that are kept at a time. */
 #define MAX_COPIES 1000
-#define MAX_COPY_BYTES ((size_t)64 << 20)
+#define MAX_COPY_BYTES ((size_t)16 << 20)
+
+/* Of a body, and of an answer. Up to here memory is found where others were before, and a copy
+ * takes some microseconds; beyond it pages are new, and a megabyte takes a millisecond, which is
+ * the client's. Nor is anything larger worked on for long by a thread of low priority when the
+ * server ends. */
+#define MAX_BODY_BYTES ((size_t)512 << 10)
+
+#define IDLE_S 1 /* so long without news: nobody is held up by memory being freed */
 
 #define MAX_ANSWER_BYTES ((size_t)512 << 20)
 #define LOG_PAUSE_NS ((uint64_t)1000000000)
@@ -54,8 +63,9 @@ struct mr_shadow {
     sem_t has_news; /* posting never waits */
     atomic_bool is_stopping;
     _Atomic(struct mr_shadow_copy *) inbox; /* the last one first: to be asked, or answered */
-    _Atomic(struct mr_shadow_copy *) used;  /* to be freed by those who have made them: the shadow's
+    _Atomic(struct mr_shadow_copy *) used;  /* to be freed by those who make new ones: the shadow's
                                                thread would hold the lock of their memory for long */
+    atomic_flag is_freeing;                 /* somebody takes from it; no two do at a time */
     atomic_ulong n_copies;
     atomic_size_t n_bytes;
     atomic_ulong counts[MR_N_SHADOW_RESULTS];
@@ -89,22 +99,30 @@ static bool reserve(struct mr_shadow *shadow, size_t n_bytes) {
     return false;
 }
 
-static void free_used(struct mr_shadow *shadow) {
-    struct mr_shadow_copy *copy = take_all(&shadow->used), *next;
-    for (; copy; copy = next) {
-        next = copy->next;
-        free(copy->answer);
-        free(copy);
-    }
+static void free_copy(struct mr_shadow_copy *copy) {
+    atomic_fetch_sub(&copy->shadow->n_bytes, copy->n_bytes);
+    atomic_fetch_sub(&copy->shadow->n_copies, 1);
+    free(copy->answer);
+    free(copy);
 }
 
-/* A copy has its result. */
+/* Free some that have been used; none while another thread does. As the only one that takes from
+ * the list this thread sees no head of it come back. */
+static void free_used(struct mr_shadow *shadow, size_t max_copies) {
+    if (atomic_flag_test_and_set(&shadow->is_freeing)) return;
+    for (; max_copies > 0; max_copies--) {
+        struct mr_shadow_copy *copy = atomic_load(&shadow->used);
+        while (copy && !atomic_compare_exchange_weak(&shadow->used, &copy, copy->next)) continue;
+        if (!copy) break;
+        free_copy(copy);
+    }
+    atomic_flag_clear(&shadow->is_freeing);
+}
+
+/* A copy has its result. On the shadow's thread. */
 static void retire(struct mr_shadow_copy *copy, mr_shadow_result result) {
-    struct mr_shadow *shadow = copy->shadow;
-    count(shadow, result);
-    atomic_fetch_sub(&shadow->n_bytes, copy->n_bytes);
-    atomic_fetch_sub(&shadow->n_copies, 1);
-    push(&shadow->used, copy);
+    count(copy->shadow, result);
+    push(&copy->shadow->used, copy);
 }
 
 static struct mr_shadow_copy *make(struct mr_shadow *shadow, size_t body_size) {
@@ -121,10 +139,10 @@ static struct mr_shadow_copy *make(struct mr_shadow *shadow, size_t body_size) {
 
 struct mr_shadow_copy *mr_shadow_copy(struct mr_shadow *shadow, mr_format format,
                                       const struct mr_http_request *request) {
-    free_used(shadow);
+    free_used(shadow, 2); /* which gets to the end of them, and is nothing to wait for */
     struct mr_shadow_copy *copy = NULL;
-    if (atomic_fetch_add(&shadow->n_copies, 1) < MAX_COPIES)
-        copy = make(shadow, request->body_size);
+    bool has_room = atomic_fetch_add(&shadow->n_copies, 1) < MAX_COPIES;
+    if (has_room && request->body_size <= MAX_BODY_BYTES) copy = make(shadow, request->body_size);
     if (!copy) {
         atomic_fetch_sub(&shadow->n_copies, 1);
         count(shadow, MR_SHADOW_DROPPED);
@@ -142,6 +160,7 @@ void mr_shadow_answered(struct mr_shadow *shadow, struct mr_shadow_copy *copy,
                         const struct mr_http_response *response) {
     if (response->is_stream || response->status >= 500) return;
     if (response->status == 200) {
+        if (response->body.size > MAX_BODY_BYTES) return;
         if (!reserve(shadow, response->body.size)) return;
         copy->n_bytes += response->body.size;
         copy->answer = malloc(response->body.size + 1);
@@ -154,7 +173,8 @@ void mr_shadow_answered(struct mr_shadow *shadow, struct mr_shadow_copy *copy,
 
 void mr_shadow_send(struct mr_shadow *shadow, struct mr_shadow_copy *copy) {
     if (copy->status == 0) {
-        retire(copy, MR_SHADOW_DROPPED);
+        count(shadow, MR_SHADOW_DROPPED);
+        free_copy(copy);
         return;
     }
     push(&shadow->inbox, copy);
@@ -257,6 +277,10 @@ static void begin(struct mr_shadow_copy *copy) {
     mr_status status = mr_score_decode(model, copy->format, copy->body, copy->body_size,
                                        copy->body_size + PADDING, copy->arena, &copy->question,
                                        NULL);
+    if (atomic_load(&copy->shadow->is_stopping)) {
+        end(copy, MR_SHADOW_DROPPED);
+        return;
+    }
     if (status == MR_OK && !mr_engine_is_native(copy->question.engine)) {
         ask_engine(copy);
         return;
@@ -300,16 +324,27 @@ static void withdraw(struct mr_shadow *shadow) {
     }
 }
 
+/* Nobody makes copies when nothing has come for a while: then all that was used is freed here. */
+static void wait_for_news(struct mr_shadow *shadow) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += IDLE_S;
+    bool has_used = atomic_load(&shadow->used) != NULL;
+    int code = has_used ? sem_clockwait(&shadow->has_news, CLOCK_MONOTONIC, &until)
+                        : sem_wait(&shadow->has_news);
+    if (code != 0 && errno == ETIMEDOUT) free_used(shadow, SIZE_MAX);
+}
+
 static void *run(void *arg) {
     struct mr_shadow *shadow = arg;
     setpriority(PRIO_PROCESS, (id_t)gettid(), SHADOW_NICE);
     while (!atomic_load(&shadow->is_stopping)) {
-        while (sem_wait(&shadow->has_news) != 0 && errno == EINTR) continue;
+        wait_for_news(shadow);
         empty_inbox(shadow);
     }
     withdraw(shadow);
     while (shadow->asked) {
-        while (sem_wait(&shadow->has_news) != 0 && errno == EINTR) continue;
+        wait_for_news(shadow);
         empty_inbox(shadow);
     }
     empty_inbox(shadow);
@@ -334,6 +369,7 @@ mr_status mr_shadow_start(const struct mr_served *served, const struct mr_encode
     if (!shadow) return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
     shadow->served = served;
     shadow->encode = encode;
+    atomic_flag_clear(&shadow->is_freeing);
     sem_init(&shadow->has_news, 0, 0);
     int code = start_thread(shadow);
     if (code) {
@@ -350,7 +386,7 @@ void mr_shadow_stop(struct mr_shadow *shadow) {
     atomic_store(&shadow->is_stopping, true);
     sem_post(&shadow->has_news);
     pthread_join(shadow->thread, NULL);
-    free_used(shadow);
+    free_used(shadow, SIZE_MAX);
     sem_destroy(&shadow->has_news);
     free(shadow);
 }

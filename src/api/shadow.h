@@ -3,8 +3,8 @@
  * A request to /invocations is copied as it came, beside the answer that its client gets. When that
  * is on its way, the shadow model is asked: on a thread of low priority, or by its own workers. The
  * answers are compared and counted; that they differ is logged, never what they say. Copies are
- * bounded in number and size; what is over that is dropped and counted. What the shadow does or
- * does not do is nothing that clients of the other model could notice. */
+ * bounded in number and size, each and together; what is over that is dropped and counted. What the
+ * shadow does or does not do is nothing that clients of the other model could notice. */
 #ifndef MR_API_SHADOW_H
 #define MR_API_SHADOW_H
 
@@ -20,8 +20,9 @@ typedef enum mr_shadow_result {
     MR_SHADOW_SAME,      /* the same bytes; or an error with the same status */
     MR_SHADOW_DIFFERENT, /* others */
     MR_SHADOW_ERROR,     /* an error where the other model had none */
-    MR_SHADOW_DROPPED, /* not asked, or not compared: too much waited, the answer was a stream or an
-                          error of the server, or the client left before it */
+    MR_SHADOW_DROPPED,   /* not asked, or not compared: too much waited, the body or the answer was
+                            large, the answer was a stream or an error of the server, or the client
+                            left before it */
     MR_N_SHADOW_RESULTS
 } mr_shadow_result;
 
@@ -33,7 +34,8 @@ MR_MUST_CHECK mr_status mr_shadow_start(const struct mr_served *served,
                                         const struct mr_encode_options *encode,
                                         struct mr_shadow **out, struct mr_error *err);
 
-/* Withdraw what its model has been asked, and end. No request may be under way. NULL is allowed. */
+/* Drop what waits, withdraw what its model has been asked, and end. No request may be under way.
+ * NULL is allowed. */
 void mr_shadow_stop(struct mr_shadow *take_shadow);
 
 const struct mr_served *mr_shadow_served(const struct mr_shadow *shadow);

@@ -11,6 +11,7 @@ from sklearn.linear_model import LinearRegression
 
 SMALL = json.dumps({"inputs": [[1.0]]})
 LARGE = json.dumps({"inputs": [[1.0]] * 20000})
+HUGE = json.dumps({"inputs": [[1.0]] * 100000})
 HEADERS = {"Content-Type": "application/json"}
 
 
@@ -74,6 +75,8 @@ def test_shadow(serve, numbers):
             assert (answer.status, answer.headers["x-model-name"]) == (status, "main")
         ask(server, path="/models/other/invocations")  # not its business
         assert results(server, 4) == {"same": 4}
+        assert ask(server, HUGE).status == 200
+        assert results(server, 5) == {"same": 4, "dropped": 1}
     with serve(f"main={numbers(1)}", *flags, "--shadow", "other") as server:
         for body in (secret, LARGE, "{"):
             assert ask(server, body).json().get("predictions", [1.0])[0] == 1.0

@@ -329,6 +329,8 @@ def test_sigterm_waits_for_no_new_version(serve, save_model, save_python_model, 
         asking = threading.Thread(target=lambda: answers.append(reload(server)))
         asking.start()
         wait_until(mark.exists, seconds=60)
+        status, error = reload(server)
+        assert (status, error["message"]) == (409, "a reload is under way already")
         start = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         asking.join()

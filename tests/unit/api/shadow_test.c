@@ -141,7 +141,7 @@ static void test_what_is_not_compared(void **state) {
 /* More than is kept is dropped, and what was dropped makes room again. */
 static void test_copies_are_bounded(void **state) {
     (void)state;
-    enum { N = 1100, LARGE = 40 << 20 };
+    enum { N = 1100, LARGE = 512 << 10 };
     static struct mr_shadow_copy *copies[N];
     start(&native);
     size_t n_kept = 0;
@@ -154,16 +154,45 @@ static void test_copies_are_bounded(void **state) {
     for (size_t i = 0; i < N; i++) {
         if (copies[i]) mr_shadow_send(shadow, copies[i]);
     }
-    char *large = calloc(1, LARGE + 1);
+    char *large = calloc(1, LARGE + 2);
     memset(large, ' ', LARGE);
-    struct mr_shadow_copy *first = copy_of(large);
-    assert_non_null(first);
-    assert_null(copy_of(large));
-    mr_shadow_send(shadow, first);
-    first = copy_of(large);
-    assert_non_null(first);
-    mr_shadow_send(shadow, first);
+    for (n_kept = 0; (copies[n_kept] = copy_of(large)); n_kept++) continue;
+    assert_int_equal(n_kept, 31); /* 16 MB, with what is said of each */
+    mr_shadow_send(shadow, copies[0]);
+    copies[0] = copy_of(large);
+    assert_non_null(copies[0]);
+    while (n_kept > 0) mr_shadow_send(shadow, copies[--n_kept]);
     free(large);
+    stop();
+}
+
+/* What would hold up the client, or the end of the server. */
+static void test_large_ones_are_dropped(void **state) {
+    (void)state;
+    enum { MAX = 512 << 10 };
+    start(&native);
+    char *large = calloc(1, MAX + 2);
+    memset(large, ' ', MAX + 1);
+    assert_null(copy_of(large));
+    send_one(row, 200, large);
+    assert_int_equal(mr_shadow_count(shadow, MR_SHADOW_DROPPED), 2);
+    large[MAX] = '\0';
+    send_one(row, 200, large);
+    wait_for(MR_SHADOW_DIFFERENT, 1);
+    free(large);
+    stop();
+}
+
+/* Copies that the shadow is done with are freed by those who make more. */
+static void test_more_than_are_kept_at_a_time(void **state) {
+    (void)state;
+    enum { N = 2500 };
+    start(&native);
+    for (unsigned long i = 1; i <= N; i++) {
+        send_one(row, 200, "{\"predictions\": [1]}");
+        wait_for(MR_SHADOW_SAME, i);
+    }
+    assert_int_equal(mr_shadow_count(shadow, MR_SHADOW_DROPPED), 0);
     stop();
 }
 
@@ -192,6 +221,8 @@ int main(void) {
         cmocka_unit_test(test_results),
         cmocka_unit_test(test_what_is_not_compared),
         cmocka_unit_test(test_copies_are_bounded),
+        cmocka_unit_test(test_large_ones_are_dropped),
+        cmocka_unit_test(test_more_than_are_kept_at_a_time),
         cmocka_unit_test(test_an_engine_that_answers_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
