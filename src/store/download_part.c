@@ -103,8 +103,8 @@ static mr_status begin(void *ctx, const struct mr_client_answer *answer, struct 
         }
     } else if (part->is_of_many) {
         return fail_lie(part, "the store does not send the range that was asked for", err);
-    } else if (part->received) {
-        /* It is sent from the beginning: a new content, or ranges are not known there. */
+    } else {
+        /* It is sent from the beginning: nothing of another content may stay behind its end. */
         atomic_fetch_sub(&part->download->done_bytes, part->received);
         part->received = 0;
         left = part->size;
