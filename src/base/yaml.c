@@ -108,6 +108,11 @@ int mr_yaml_child(const struct mr_yaml *yaml, int map, const char *key) {
     return found;
 }
 
+bool mr_yaml_is_sequence(const struct mr_yaml *yaml, int node) {
+    const yaml_node_t *at = get(yaml, node);
+    return at && at->type == YAML_SEQUENCE_NODE;
+}
+
 size_t mr_yaml_size(const struct mr_yaml *yaml, int node) {
     const yaml_node_t *at = get(yaml, node);
     if (at && at->type == YAML_SEQUENCE_NODE) {

@@ -31,6 +31,8 @@ int mr_yaml_root(const struct mr_yaml *yaml);
  * value counts, as in PyYAML. */
 int mr_yaml_child(const struct mr_yaml *yaml, int map, const char *key);
 
+bool mr_yaml_is_sequence(const struct mr_yaml *yaml, int node);
+
 /* What a sequence holds, or the values of a mapping's keys, in the order of the text: how many, and
  * the i-th, i below that. Of anything else there is none. */
 size_t mr_yaml_size(const struct mr_yaml *yaml, int node);

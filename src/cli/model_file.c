@@ -102,17 +102,23 @@ static mr_status fail_at(const struct reading *reading, int node, const char *wh
                    mr_yaml_line(reading->yaml, node), what, MR_STR_ARGS(text));
 }
 
-/* A key's text as a C string; an error when there is none. */
-static mr_status read_text(const struct reading *reading, int map, struct mr_str key, char **out) {
+/* A key's text as a C string, which may be empty; an error when there is none. */
+static mr_status read_any_text(const struct reading *reading, int map, struct mr_str key,
+                               char **out) {
     struct mr_str text;
     const char *name = mr_arena_strdup(reading->list->arena, key);
     if (!name) return mr_arena_fail(reading->list->arena, reading->err);
     MR_TRY(mr_yaml_text(reading->yaml, map, name, reading->list->arena, &text, reading->err));
-    if (text.size == 0 || strlen(text.data) != text.size) {
+    if (!text.data || strlen(text.data) != text.size) {
         return fail_at(reading, mr_yaml_child(reading->yaml, map, name), "no value for ", key);
     }
     *out = (char *)(uintptr_t)text.data; /* the arena's, and so ours */
     return MR_OK;
+}
+
+static mr_status read_text(const struct reading *reading, int map, struct mr_str key, char **out) {
+    MR_TRY(read_any_text(reading, map, key, out));
+    return **out ? MR_OK : fail_at(reading, map, "no value for ", key);
 }
 
 static mr_status read_variables(const struct reading *reading, int map) {
@@ -129,7 +135,7 @@ static mr_status read_variables(const struct reading *reading, int map) {
             return fail_at(reading, map, "env: expected names and values of variables",
                            (struct mr_str){NULL, 0});
         }
-        MR_TRY(read_text(reading, map, key, &value));
+        MR_TRY(read_any_text(reading, map, key, &value));
         mr_buf_init(&text, arena);
         mr_buf_append(&text, key.data, key.size);
         mr_buf_format(&text, "=%s", value);
@@ -204,7 +210,8 @@ static mr_status read_models(struct reading *reading) {
     const struct mr_yaml *yaml = reading->yaml;
     int root = mr_yaml_root(yaml), models = mr_yaml_child(yaml, root, "models");
     struct mr_str none = {NULL, 0};
-    if (mr_yaml_size(yaml, root) != 1 || mr_yaml_size(yaml, models) == 0) {
+    bool is_list = mr_yaml_is_sequence(yaml, models) && mr_yaml_size(yaml, models) > 0;
+    if (mr_yaml_size(yaml, root) != 1 || !is_list) {
         return fail_at(reading, root, "expected `models:` and a list of them, and nothing else",
                        none);
     }

@@ -133,13 +133,28 @@ static bool set_watch(struct mr_serve_config *config, const char *value) {
     return ms >= 100 && ms <= 24 * 3600 * 1000;
 }
 
+/* Where more than one would leave it open which counts. */
+static bool is_only(const char *before, const char **expected) {
+    *expected = "one such option, not two";
+    return !before;
+}
+
 static bool set_option(void *to, int option, char *value, const char **expected) {
     struct mr_serve_config *config = to;
     switch (option) {
     case 'm': return mr_model_list_add(&config->models, value, expected);
-    case OPT_SPLIT: config->split_text = value; return true;
-    case OPT_SHADOW: config->shadow_name = value; return true;
-    case OPT_MODELS: config->models_path = value; return true;
+    case OPT_SPLIT:
+        if (!is_only(config->split_text, expected)) return false;
+        config->split_text = value;
+        return true;
+    case OPT_SHADOW:
+        if (!is_only(config->shadow_name, expected)) return false;
+        config->shadow_name = value;
+        return true;
+    case OPT_MODELS:
+        if (!is_only(config->models_path, expected)) return false;
+        config->models_path = value;
+        return true;
     case 'h': config->host = value; return true;
     case 'p':
         *expected = "a number from 0 to 65535";

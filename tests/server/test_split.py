@@ -123,6 +123,8 @@ def test_what_is_refused(run, numbers):
         (["--split", "a"], "expected shares such as"),
         (["--shadow", "c"], "no model has the name 'c'"),
         (["--shadow", "a"], "answers /invocations"),
+        (["--shadow", "b", "--shadow", "b"], "--shadow"),
+        (["--split", "a=1", "--split", "b=1"], "expected one such option, not two, received 'b=1'"),
     ]:
         result = run("serve", *models, *arguments)
         assert (result.returncode, result.stdout) == (2, "")

@@ -76,6 +76,8 @@ static void test_lists(void **state) {
     assert_int_equal(mr_yaml_size(yaml, list), 2);
     assert_int_equal(mr_yaml_size(yaml, mr_yaml_child(yaml, root, "none")), 0);
     assert_int_equal(mr_yaml_size(yaml, 0), 0);
+    assert_true(mr_yaml_is_sequence(yaml, list));
+    assert_false(mr_yaml_is_sequence(yaml, root) || mr_yaml_is_sequence(yaml, 0));
     assert_int_equal(mr_yaml_item(yaml, root, 1), map);
     assert_int_equal(mr_yaml_line(yaml, mr_yaml_item(yaml, list, 1)), 3);
     assert_true(mr_str_is(mr_yaml_key(yaml, mr_yaml_item(yaml, list, 0), 0), "a"));

@@ -42,7 +42,7 @@ static void test_file(void **state) {
                   "  max_queue: 7\n"
                   "  max-batch-rows: 9\n"
                   "  batch: false\n"
-                  "  env: {A: 1, B: x=y}\n") != MR_OK) {
+                  "  env: {A: 1, B: x=y, C: \"\"}\n") != MR_OK) {
         fail_msg("%s", error.message);
     }
     struct mr_engine_args args;
@@ -65,9 +65,10 @@ static void test_file(void **state) {
     assert_int_equal(b->python.queue.max_batch_rows, 9);
     assert_int_equal(b->python.queue.max_rows, a->python.queue.max_rows);
     assert_int_equal(b->python.queue.batch, MR_BATCH_NEVER);
-    assert_int_equal(b->python.n_variables, 3);
+    assert_int_equal(b->python.n_variables, 4);
     assert_string_equal(b->python.variables[0], "C=2");
     assert_string_equal(b->python.variables[2], "B=x=y");
+    assert_string_equal(b->python.variables[3], "C="); /* as --env C= */
     mr_engine_args_deinit(&args);
 }
 
@@ -76,6 +77,10 @@ static void test_refused(void **state) {
     static const char *const cases[][2] = {
         {"models: []", "models:"},
         {"models: 1", "models:"},
+        {"models: {x: {name: a, uri: b}}", "a list of them"},
+        {"models: {[x]: {name: a, uri: b}}", "a list of them"},
+        {"models:\n- {name: a, uri: \"\"}", "no value for uri"},
+        {"models:\n- {name: a, uri: b, env: {X: }}", "no value for X"},
         {"other: 1", "models:"},
         {"models: [{name: a, uri: b}]\nother: 1", "nothing else"},
         {"models:\n- a", "name and uri"},
