@@ -43,10 +43,12 @@ static mr_status add_folder(const char *path, const char *name, struct mr_model_
 static mr_status read_folder(const char *path, struct mr_model_list *list, struct mr_error *err) {
     struct dirent **names;
     size_t n_before = list->n;
+    bool is_model = false;
     int n = scandir(path, &names, NULL, alphasort);
     if (n < 0) return mr_fail(err, MR_E_IO, "%s cannot be listed", path);
     mr_status status = MR_OK;
     for (int i = 0; i < n; i++) {
+        is_model |= strcmp(names[i]->d_name, "MLmodel") == 0;
         if (status == MR_OK && names[i]->d_name[0] != '.') {
             status = add_folder(path, names[i]->d_name, list, err);
         }
@@ -54,6 +56,10 @@ static mr_status read_folder(const char *path, struct mr_model_list *list, struc
     }
     free(names);
     if (status != MR_OK || list->n > n_before) return status;
+    if (is_model) {
+        return mr_fail(err, MR_E_INVALID_PARAMETER,
+                       "%s is a model itself, and no folder of models: -m %s", path, path);
+    }
     return mr_fail(err, MR_E_INVALID_PARAMETER, "%s has no folder with an MLmodel in it", path);
 }
 

@@ -43,9 +43,8 @@ struct mr_model_entry *mr_model_list_append(struct mr_model_list *list) {
 bool mr_model_list_add(struct mr_model_list *list, char *text, const char **expected) {
     *expected = "a model's URI, or NAME=URI with a name of " MR_MODEL_NAME_RULE;
     size_t size = strcspn(text, "=");
-    bool is_named = text[size] == '=' && mr_model_name_is_good(text, size) &&
-                    access(text, F_OK) != 0;
-    if (is_named && !text[size + 1]) return false;
+    bool is_named = text[size] == '=' && strcspn(text, "/:") > size && access(text, F_OK) != 0;
+    if (is_named && (!text[size + 1] || !mr_model_name_is_good(text, size))) return false;
     struct mr_model_entry *entry = mr_model_list_append(list);
     if (!entry) return false;
     entry->uri = is_named ? text + size + 1 : text;

@@ -35,8 +35,8 @@ struct mr_model_list {
 bool mr_model_list_init(struct mr_model_list *list);
 void mr_model_list_deinit(struct mr_model_list *list); /* zeroed is allowed */
 
-/* Add what -m was given: URI, or NAME=URI. What has a name's form before the first = but is a path
- * that exists is a URI.
+/* Add what -m was given: URI, or NAME=URI. What exists is the path that it looks like; of anything
+ * else what has neither / nor : before its first = is meant to be named, and must be by a name.
  * text      borrowed; cut up in place
  * expected  set when false is returned: what the value should have been */
 bool mr_model_list_add(struct mr_model_list *list, char *text, const char **expected);

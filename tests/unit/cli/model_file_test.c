@@ -127,6 +127,10 @@ static void test_folder(void **state) {
     assert_string_equal(list.entries[1].uri, path);
     snprintf(path, sizeof(path), "%s/empty", folder);
     assert_int_equal(mr_model_file_read(path, &list, &error), MR_E_INVALID_PARAMETER);
+    assert_non_null(strstr(error.message, "has no folder with an MLmodel"));
+    snprintf(path, sizeof(path), "%s/a", folder);
+    assert_int_equal(mr_model_file_read(path, &list, &error), MR_E_INVALID_PARAMETER);
+    assert_non_null(strstr(error.message, "is a model itself"));
     for (size_t i = 0; i < 3; i++) {
         snprintf(path, sizeof(path), "%s/%s/MLmodel", folder, names[i]);
         (void)unlink(path);

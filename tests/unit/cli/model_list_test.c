@@ -34,8 +34,8 @@ static bool add(const char *text) {
 
 static void test_a_lone_uri(void **state) {
     (void)state;
-    static const char *const uris[] = {"examples/iris/model", "./a=b",     "models:/m@a=b",
-                                       "s3://bucket/a=b",     ".hidden=x", "a b=c"};
+    static const char *const uris[] = {"examples/iris/model", "./a=b",  "models:/m@a=b",
+                                       "s3://bucket/a=b",     "../x=y", "a b/x=c"};
     for (size_t i = 0; i < sizeof(uris) / sizeof(uris[0]); i++) {
         list.n = 0;
         assert_true(add(uris[i]));
@@ -68,8 +68,12 @@ static void test_refused(void **state) {
     (void)state;
     list.n = 0;
     assert_int_equal(mr_model_list_check(&list, NULL), MR_E_INVALID_PARAMETER);
-    assert_false(add("name="));
-    assert_int_equal(list.n, 0);
+    static const char *const texts[] = {"name=", "my model=/x", ".hidden=x", "=x"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        assert_false(add(texts[i]));
+        assert_non_null(strstr(expected, MR_MODEL_NAME_RULE));
+        assert_int_equal(list.n, 0);
+    }
 }
 
 int main(void) {
