@@ -92,6 +92,8 @@ struct mr_model_source {
     struct mr_str predict_fn;  /* "predict", "predict_proba", ... */
     const struct mr_signature *signature;    /* NULL: none. Outlives the loaded model */
     const struct mr_engine_options *options; /* NULL: MR_ENGINE_NATIVE */
+    uint64_t fingerprint; /* the files that Python is to load, mr_folder_fingerprint(path), others
+                             it does not; 0: those that are there */
     struct mr_graph_file *shared; /* among the probes of one mr_engine_find: see graph.h; others
                                      leave it NULL */
 };

@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 
+#include "store/folder.h"
+
 struct mr_fallback {
     struct mr_engine_options options;
     struct mr_model_source source;
@@ -11,8 +13,8 @@ struct mr_fallback {
     struct mr_error err; /* status is not MR_OK: it could not be */
 };
 
-mr_status mr_fallback_new(const struct mr_model_source *source, struct mr_arena *arena,
-                          struct mr_fallback **out, struct mr_error *err) {
+mr_status mr_fallback_new(const struct mr_model_source *source, uint64_t fingerprint,
+                          struct mr_arena *arena, struct mr_fallback **out, struct mr_error *err) {
     *out = NULL;
     const struct mr_engine_options *options = source->options;
     if (!options || options->choice != MR_ENGINE_AUTO || options->python.problem) return MR_OK;
@@ -24,23 +26,33 @@ mr_status mr_fallback_new(const struct mr_model_source *source, struct mr_arena 
     fallback->options.python.is_waiting = true;
     fallback->options.python.loaded = NULL;
     fallback->source = *source;
+    fallback->source.fingerprint = fingerprint;
     fallback->source.options = &fallback->options;
     pthread_mutex_init(&fallback->lock, NULL);
     *out = fallback;
     return MR_OK;
 }
 
+/* Files that have changed may be back later: nothing is started, then. */
+static mr_status start(struct mr_fallback *fallback, struct mr_error *err) {
+    const struct mr_model_source *source = &fallback->source;
+    if (!fallback->is_started) {
+        if (mr_folder_fingerprint(source->path) != source->fingerprint) {
+            return mr_fail(err, MR_E_UNAVAILABLE,
+                           "the model's files have changed since they were loaded");
+        }
+        fallback->is_started = true;
+        fallback->err.status = mr_engine_choose(source, &fallback->engine, &fallback->err);
+    }
+    if (err) *err = fallback->err;
+    return fallback->err.status;
+}
+
 const struct mr_engine *mr_fallback_engine(struct mr_fallback *fallback, struct mr_error *err) {
     pthread_mutex_lock(&fallback->lock);
-    if (!fallback->is_started) {
-        fallback->is_started = true;
-        fallback->err.status = mr_engine_choose(&fallback->source, &fallback->engine,
-                                                &fallback->err);
-    }
+    mr_status status = start(fallback, err);
     pthread_mutex_unlock(&fallback->lock);
-    if (fallback->err.status == MR_OK) return &fallback->engine;
-    if (err) *err = fallback->err;
-    return NULL;
+    return status == MR_OK ? &fallback->engine : NULL;
 }
 
 void mr_fallback_free(struct mr_fallback *fallback) {

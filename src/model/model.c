@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include "store/client.h"
+#include "store/folder.h"
 
 static mr_status read_into(struct mr_model *model, const char *uri,
                            const struct mr_store_options *store, struct mr_error *err) {
@@ -41,6 +42,7 @@ mr_status mr_model_find_engine(struct mr_model *model, const struct mr_engine_op
     mr_buf_format(&data_path, "%s/%s", model->path, mlmodel->data.size ? mlmodel->data.data : "");
     mr_buf_char(&data_path, '\0');
     MR_TRY(mr_buf_status(&data_path, err));
+    uint64_t fingerprint = mr_folder_fingerprint(model->path);
     model->source = (struct mr_model_source){
         .flavor = mlmodel->loader_module,
         .path = model->path,
@@ -53,7 +55,7 @@ mr_status mr_model_find_engine(struct mr_model *model, const struct mr_engine_op
     };
     MR_TRY(mr_engine_find(&model->source, &model->engine, err));
     if (!mr_engine_is_native(&model->engine)) return MR_OK;
-    return mr_fallback_new(&model->source, model->arena, &model->fallback, err);
+    return mr_fallback_new(&model->source, fingerprint, model->arena, &model->fallback, err);
 }
 
 mr_status mr_model_load_engine(struct mr_model *model, struct mr_error *err) {

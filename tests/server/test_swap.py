@@ -6,6 +6,7 @@ compared with it.
 
 import contextlib
 import http.client
+import io
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ import threading
 import time
 
 import numpy as np
+import processes
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sklearn.linear_model import LinearRegression
@@ -194,6 +196,34 @@ def test_examples_beside_a_fallback(serve, save_model, tmp_path):
         assert server.invoke(SMALL).headers["x-model-version"] == "v1"
         example.write_text('{"dataframe_split": {"columns": [1.5], "data": [[1]]}}')
         assert reload(server)[1]["new"] == {"version": "v2"}
+
+
+def test_python_loads_no_other_version(serve, save_model, tmp_path):
+    """Files that were written over are not read for the version before: beside C, or again."""
+    import pandas as pd
+
+    folder = Folder(tmp_path, save_model)
+    body = io.BytesIO()
+    pd.DataFrame({"0": [1.0]}).to_parquet(body)
+    parquet = {"Content-Type": "application/vnd.apache.parquet"}
+
+    def ask(server):
+        answer = server.request("POST", "/invocations", body.getvalue(), parquet)
+        return answer.status, answer.headers["x-model-version"], answer.json()
+
+    with serve(folder.path, "--enable-reload") as server:
+        folder.put(2)
+        status, _, error = ask(server)
+        assert status == 503 and "have changed" in error["message"], error
+        assert server.invoke(SMALL).headers["x-model-version"] == "v1"
+        assert reload(server)[0] == 200
+        assert ask(server) == (200, "v2", {"predictions": [2.0]})
+        folder.put(1)
+        assert ask(server) == (200, "v2", {"predictions": [2.0]})  # it has loaded
+        for pid in processes.descendants_of(server.process.pid):
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: "have changed since they were loaded; tried again" in server.log())
+        assert reload(server)[1]["new"] == {"version": "v1"}
 
 
 def test_watch_waits_until_files_have_settled(serve, save_model, tmp_path):

@@ -17,6 +17,8 @@ struct mr_pool;
 
 struct mr_pool_options {
     struct mr_command command; /* starts a host; what it points to must outlive the pool */
+    const char *folder;        /* of the model that it loads; must outlive the pool, too */
+    uint64_t fingerprint;      /* see mr_model_source */
     unsigned n_workers;        /* >= 1 */
     unsigned timeout_ms;       /* of a call; 0: none */
     bool is_nan_literal;

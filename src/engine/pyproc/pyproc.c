@@ -33,7 +33,9 @@ static bool has_rows(const struct mr_signature *signature) {
 static mr_status start_pool(const struct mr_model_source *source, struct mr_engine_model *model,
                             struct mr_error *err) {
     const struct mr_python_options *options = &source->options->python;
-    struct mr_pool_options pool = {.n_workers = options->n_workers,
+    struct mr_pool_options pool = {.folder = source->path,
+                                   .fingerprint = source->fingerprint,
+                                   .n_workers = options->n_workers,
                                    .timeout_ms = options->timeout_ms,
                                    .is_nan_literal = options->is_nan_literal,
                                    .is_waiting = options->is_waiting,

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "engine/pyproc/pool_int.h"
+#include "store/folder.h"
 
 #define FORK_US 30000000    /* for a host to fork */
 #define MIN_DELAY_US 100000 /* before something that keeps ending is started again */
@@ -90,14 +91,25 @@ static void could_not_start(struct mr_pool *pool, struct mr_worker *worker,
     mr_log_error("%s: %s; tried again %s", name_of(pool, worker).text, err->message, when);
 }
 
+/* Files that were written over are another model. */
+static mr_status check_files(const struct mr_pool *pool, struct mr_error *err) {
+    const struct mr_pool_options *options = &pool->options;
+    if (!options->fingerprint) return MR_OK;
+    if (mr_folder_fingerprint(options->folder) == options->fingerprint) return MR_OK;
+    return mr_fail(err, MR_E_UNSUPPORTED, "the model's files have changed since they were loaded");
+}
+
 /* worker: whom the host is to be; NULL: a template, or the first host. */
 static void start_host(struct mr_pool *pool, struct mr_worker *worker) {
     struct mr_error err = {0};
     struct mr_peer *peer;
     struct mr_restart *restart = worker ? &worker->restart : &pool->template_restart;
     restart->at_us = MR_NEVER_US;
-    mr_status status = mr_peer_start(&pool->options.command, pool->epoll,
-                                     name_of(pool, worker).text, &peer, &err);
+    mr_status status = check_files(pool, &err);
+    if (status == MR_OK) {
+        status = mr_peer_start(&pool->options.command, pool->epoll, name_of(pool, worker).text,
+                               &peer, &err);
+    }
     if (status != MR_OK) {
         could_not_start(pool, worker, &err);
         return;
@@ -197,6 +209,7 @@ static mr_status on_loaded(struct mr_pool *pool, struct mr_peer *peer, struct mr
                            struct mr_error *err) {
     struct mr_loaded loaded;
     MR_TRY(mr_loaded_read(json, &loaded, err));
+    MR_TRY(check_files(pool, err));
     peer->is_async = loaded.is_async;
     bool is_first = !atomic_load(&pool->has_loaded);
     if (is_first) atomic_store(&pool->calls.may_batch, may_batch(pool, &loaded));
