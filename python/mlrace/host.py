@@ -22,14 +22,14 @@ def prepare(channel, folder, started):
     states.remember()
     load_ms = milliseconds_since(started)
     new_loop = aio.Loop if served.is_async else loop.Loop
-    own_loop = None
+    own_loop = is_warm = None
     why_not = template.why_not_fork(files) if served.is_async else None
     if served.is_async and not why_not:
         # What the model binds to an event loop would not be of use in another process.
         warm_up = "each worker replays the input example on its event loop"
     else:
         own_loop = new_loop(channel, served)
-        warm_up = replay_example(served, own_loop)
+        warm_up, is_warm = replay_example(served, own_loop)
         states.restore()
         why_not = why_not or template.why_not_fork(files)
     loaded = {
@@ -43,6 +43,7 @@ def prepare(channel, folder, started):
         "is_rowwise": served.is_rowwise,
         "load_ms": load_ms,
         "warm_up": warm_up,
+        "is_warm": is_warm,
     }
     channel.send_json(wire.LOADED, loaded)
     if why_not:
@@ -52,7 +53,7 @@ def prepare(channel, folder, started):
         states.diverge()
         worker_loop = new_loop(worker_channel, served)
         if served.is_async:
-            print(f"mlrace: warm-up: {replay_example(served, worker_loop)}", file=sys.stderr)
+            print(f"mlrace: warm-up: {replay_example(served, worker_loop)[0]}", file=sys.stderr)
             states.diverge()
         process.live(worker_loop.run)
 
@@ -70,18 +71,21 @@ def load(folder):
 
 
 def replay_example(served, worker_loop):
-    """Have the model answer its own input example.  returns  how that went"""
+    """Have the model answer its own input example.
+
+    returns  how that went, in words; whether it did, None: there is no example
+    """
     name, replay = served.find_example()
     if not replay:
-        return "the model has no input example"
+        return "the model has no input example", None
     started = time.monotonic()
     try:
         model.trace_disabled(worker_loop.call_once)(replay)  # nobody has asked for that trace
         process.end_if_forked()
     except BaseException as error:
         process.end_if_forked(error)
-        return f"{name} failed: {process.describe(error)}"
-    return f"{name}, {milliseconds_since(started)} ms"
+        return f"{name} failed: {process.describe(error)}", False
+    return f"{name}, {milliseconds_since(started)} ms", True
 
 
 def milliseconds_since(started):

@@ -71,7 +71,7 @@ static mr_status answer(const struct mr_served *served, struct mr_version *versi
     return mr_buf_status(&text, err);
 }
 
-/* took_ms  < 0: there is no example */
+/* took_ms  < 0: there is no example, or it was answered when the model was loaded */
 static mr_status warm_up(const struct mr_served *served, struct mr_version *version,
                          double *took_ms, struct mr_error *err) {
     struct mr_arena *files = mr_arena_new(MAX_EXAMPLE_BYTES, NULL);
@@ -79,7 +79,9 @@ static mr_status warm_up(const struct mr_served *served, struct mr_version *vers
     mr_status status = MR_OK;
     struct mr_str body = {NULL, 0};
     uint64_t start_ns = mr_clock_ns();
-    if (files && arena) body = read_body(version->model, files);
+    mr_warm_up end = mr_engine_warm_up_of(&version->model->engine, err);
+    if (end == MR_WARM_UP_FAILED) status = MR_E_BAD_REQUEST;
+    if (end == MR_WARM_UP_UNKNOWN && files && arena) body = read_body(version->model, files);
     if (body.size) status = answer(served, version, body, arena, err);
     *took_ms = body.size ? (double)(mr_clock_ns() - start_ns) * 1e-6 : -1;
     mr_arena_free(arena);
@@ -109,6 +111,12 @@ mr_status mr_warm_up_first(const struct mr_served *served, struct mr_error *err)
     return MR_OK;
 }
 
+/* Of Python's first version only the engine knows. */
+static bool refuses_example(struct mr_version *version) {
+    return atomic_load(&version->refuses_example) ||
+           mr_engine_warm_up_of(&version->model->engine, NULL) == MR_WARM_UP_FAILED;
+}
+
 mr_status mr_warm_up_next(void *ctx, struct mr_version *version, struct mr_error *err) {
     const struct mr_served *served = ctx;
     struct mr_error detail = {0};
@@ -116,7 +124,7 @@ mr_status mr_warm_up_next(void *ctx, struct mr_version *version, struct mr_error
     mr_status status = warm_up(served, version, &took_ms, &detail);
     if (status == MR_OK) return MR_OK;
     struct mr_version *current = mr_live_take(served->live);
-    bool is_usual = mr_status_http(status) < 500 && atomic_load(&current->refuses_example);
+    bool is_usual = mr_status_http(status) < 500 && refuses_example(current);
     mr_live_give(current);
     if (is_usual) {
         atomic_store(&version->refuses_example, true);

@@ -11,7 +11,8 @@
  * threads  any but an I/O thread */
 MR_MUST_CHECK mr_status mr_warm_up_first(const struct mr_served *served, struct mr_error *err);
 
-/* The `warm_up` of struct mr_keeper_options; ctx is a struct mr_served. A version that refuses its
+/* The `warm_up` of struct mr_keeper_options; ctx is a struct mr_served. What Python has answered
+ * when it was loaded it is not asked again. A version that refuses its
  * own example, as no version answers that throws, must not become current; unless the one that is
  * was seen to refuse its own, too: then examples tell nothing.
  * returns  MR_OK, or why not */

@@ -139,6 +139,10 @@ mr_engine_state mr_engine_state_of(const struct mr_engine *engine) {
     return engine->ops->is_native ? MR_ENGINE_READY : engine->ops->state(engine->model);
 }
 
+mr_warm_up mr_engine_warm_up_of(const struct mr_engine *engine, struct mr_error *err) {
+    return engine->ops->is_native ? MR_WARM_UP_UNKNOWN : engine->ops->warm_up(engine->model, err);
+}
+
 void mr_engine_stats_of(const struct mr_engine *engine, struct mr_engine_stats *out) {
     *out = (struct mr_engine_stats){0};
     if (!engine->ops->is_native) engine->ops->stats(engine->model, out);

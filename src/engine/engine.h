@@ -144,6 +144,13 @@ typedef enum mr_engine_state {
     MR_ENGINE_FAILED   /* loading failed, for good */
 } mr_engine_state;
 
+/* What an engine knows of the model's own input example. */
+typedef enum mr_warm_up {
+    MR_WARM_UP_UNKNOWN, /* it was not asked; of native engines always */
+    MR_WARM_UP_DONE,
+    MR_WARM_UP_FAILED /* the model has raised an error */
+} mr_warm_up;
+
 /* Upper bounds of the sizes that are counted: 1, 2, 4, ... rows. */
 #define MR_STATS_N_SIZES 15
 
@@ -193,6 +200,7 @@ struct mr_engine_ops {
     bool (*cancel)(struct mr_engine_model *model, struct mr_call *call);
     void (*pause)(struct mr_engine_model *model, struct mr_call *call, bool is_paused);
     mr_engine_state (*state)(const struct mr_engine_model *model);
+    mr_warm_up (*warm_up)(struct mr_engine_model *model, struct mr_error *err);
     void (*stats)(struct mr_engine_model *model, struct mr_engine_stats *out);
 };
 
@@ -256,6 +264,11 @@ bool mr_engine_cancel(const struct mr_engine *engine, struct mr_call *call);
 void mr_engine_pause(const struct mr_engine *engine, struct mr_call *call, bool is_paused);
 
 mr_engine_state mr_engine_state_of(const struct mr_engine *engine);
+
+/* How the engine itself has warmed the model up, which it has by the time it is ready.
+ * err      gets the model's error, if that is how; may be NULL
+ * threads  any */
+mr_warm_up mr_engine_warm_up_of(const struct mr_engine *engine, struct mr_error *err);
 
 /* All counts as they are at one moment; of a native engine, which has no workers, zeroes.
  * threads  any */

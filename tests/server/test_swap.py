@@ -371,6 +371,35 @@ def test_sigterm_waits_for_no_new_version(serve, save_model, save_python_model, 
         assert " is live" not in server.log()
 
 
+def test_python_examples(serve, save_python_model, tmp_path):
+    """A new version is asked its example once; where the one before refused its own, it may, too."""
+    import pandas as pd
+
+    code = """
+import pathlib
+class Model(PythonModel):
+    def predict(self, context, model_input, params=None):
+        if model_input["n"].iloc[0] == 0:
+            with open("PLACE", "a") as file:
+                file.write("asked")
+            raise ValueError("no zeros")
+        return [7] * len(model_input)
+"""
+    asked = tmp_path / "asked"
+    with contextlib.suppress(Exception):  # MLflow tries the example, and warns
+        example = pd.DataFrame({"n": [0]})
+        folder = save_python_model(code.replace("PLACE", str(asked)), input_example=example)
+    asked.unlink(missing_ok=True)
+    with serve(folder, "--enable-reload", "-w", "1", "--env-manager", "local") as server:
+        assert asked.read_text() == "asked"
+        with (folder / "MLmodel").open("a") as file:
+            file.write("model_id: v2\n")
+        status, outcome = reload(server)
+        assert (status, outcome["new"]) == (200, {"version": "v2"}), outcome
+        assert asked.read_text() == "asked" * 2
+        assert server.invoke('{"dataframe_records": [{"n": 1}]}').json() == {"predictions": [7]}
+
+
 # --- a long one: make test-swaps ------------------------------------------------------------------
 
 

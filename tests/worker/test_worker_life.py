@@ -265,6 +265,7 @@ def test_warm_up(start_template, save_python_model, example, outcome, count):
     options = {"signature": SIGNATURE, "input_example": pd.DataFrame(example)}
     with start_template(save_python_model(WarmUp(), **options)) as fork:
         assert fork.loaded["warm_up"].startswith(outcome)
+        assert fork.loaded["is_warm"] == bool(count)
         assert do(fork(), "python len(self.kept)") == count
 
 

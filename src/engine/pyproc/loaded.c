@@ -39,6 +39,16 @@ static mr_status read_bool(yyjson_val *object, const char *key, bool *out, struc
     return MR_OK;
 }
 
+static mr_status read_warm_up_end(yyjson_val *object, mr_warm_up *out, struct mr_error *err) {
+    yyjson_val *value = yyjson_obj_get(object, "is_warm");
+    bool is_warm = false;
+    *out = MR_WARM_UP_UNKNOWN;
+    if (yyjson_is_null(value)) return MR_OK;
+    MR_TRY(read_bool(object, "is_warm", &is_warm, err));
+    *out = is_warm ? MR_WARM_UP_DONE : MR_WARM_UP_FAILED;
+    return MR_OK;
+}
+
 static mr_status read_members(yyjson_val *object, struct mr_loaded *out, struct mr_error *err) {
     yyjson_val *protocol = yyjson_obj_get(object, "protocol");
     if (!yyjson_is_uint(protocol) || yyjson_get_uint(protocol) != MR_WIRE_VERSION) {
@@ -52,6 +62,7 @@ static mr_status read_members(yyjson_val *object, struct mr_loaded *out, struct 
     MR_TRY(read_text(object, "mlflow", sizeof(out->mlflow), out->mlflow, err));
     MR_TRY(read_text(object, "reason", sizeof(out->reason), out->reason, err));
     MR_TRY(read_text(object, "warm_up", sizeof(out->warm_up), out->warm_up, err));
+    MR_TRY(read_warm_up_end(object, &out->warm_up_end, err));
     MR_TRY(read_bool(object, "can_fork", &out->can_fork, err));
     MR_TRY(read_bool(object, "is_async", &out->is_async, err));
     MR_TRY(read_bool(object, "is_rowwise", &out->is_rowwise, err));

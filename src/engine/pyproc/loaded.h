@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "base/str.h"
+#include "engine/engine.h"
 
 /* Texts are NUL-terminated UTF-8, cut where they do not fit. */
 struct mr_loaded {
@@ -15,6 +16,7 @@ struct mr_loaded {
     bool can_fork;
     char reason[256];  /* why it can fork or not */
     char warm_up[256]; /* what was replayed, or why nothing */
+    mr_warm_up warm_up_end;
     bool is_async;
     bool is_stream;
     bool is_rowwise; /* known to answer each row exactly as if it were alone */

@@ -251,6 +251,14 @@ mr_engine_state mr_pool_state(const struct mr_pool *pool) {
     return (mr_engine_state)atomic_load(&pool->state);
 }
 
+mr_warm_up mr_pool_warm_up(struct mr_pool *pool, struct mr_error *err) {
+    pthread_mutex_lock(&pool->lock);
+    mr_warm_up end = pool->loaded.warm_up_end;
+    if (end == MR_WARM_UP_FAILED) mr_fail(err, MR_E_BAD_REQUEST, "%s", pool->loaded.warm_up);
+    pthread_mutex_unlock(&pool->lock);
+    return end;
+}
+
 void mr_pool_stats(struct mr_pool *pool, struct mr_engine_stats *out) {
     pthread_mutex_lock(&pool->lock);
     mr_calls_stats(&pool->calls, out);

@@ -38,12 +38,14 @@ MR_MUST_CHECK mr_status mr_pool_new(const struct mr_pool_options *options, struc
 /* End all processes and wait for them. No call may be under way; not from within a callback. */
 void mr_pool_free(struct mr_pool *pool);
 
-/* See mr_engine_ask, _check_room, _cancel, _pause, _state_of, _stats_of.  threads: any */
+/* See mr_engine_ask, _check_room, _cancel, _pause, _state_of, _warm_up_of, _stats_of.
+ * threads: any */
 void mr_pool_ask(struct mr_pool *pool, struct mr_call *call);
 MR_MUST_CHECK mr_status mr_pool_check_room(struct mr_pool *pool, struct mr_error *err);
 bool mr_pool_cancel(struct mr_pool *pool, struct mr_call *call);
 void mr_pool_pause(struct mr_pool *pool, struct mr_call *call, bool is_paused);
 mr_engine_state mr_pool_state(const struct mr_pool *pool);
+mr_warm_up mr_pool_warm_up(struct mr_pool *pool, struct mr_error *err);
 void mr_pool_stats(struct mr_pool *pool, struct mr_engine_stats *out);
 
 /* A line on what was loaded; on an empty buffer before that nothing. */

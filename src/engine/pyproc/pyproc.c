@@ -97,6 +97,10 @@ static mr_engine_state state(const struct mr_engine_model *model) {
     return mr_pool_state(model->pool);
 }
 
+static mr_warm_up warm_up(struct mr_engine_model *model, struct mr_error *err) {
+    return mr_pool_warm_up(model->pool, err);
+}
+
 static void stats(struct mr_engine_model *model, struct mr_engine_stats *out) {
     mr_pool_stats(model->pool, out);
 }
@@ -114,5 +118,6 @@ const struct mr_engine_ops mr_python_engine = {
     .cancel = cancel,
     .pause = pause_call,
     .state = state,
+    .warm_up = warm_up,
     .stats = stats,
 };

@@ -14,7 +14,7 @@ static const char good[] =
     "{\"protocol\": 1, \"python\": \"3.11.7\", \"mlflow\": \"3.17.2\", \"can_fork\": true, "
     "\"reason\": \"no threads\", \"is_async\": false, \"is_stream\": true, \"is_rowwise\": true, "
     "\"load_ms\": 812, "
-    "\"warm_up\": \"input_example.json\"}";
+    "\"is_warm\": null, \"warm_up\": \"input_example.json\"}";
 
 static void test_good(void **state) {
     (void)state;
@@ -30,6 +30,21 @@ static void test_good(void **state) {
     assert_true(loaded.is_rowwise);
     assert_int_equal(loaded.load_ms, 812);
     assert_string_equal(loaded.warm_up, "input_example.json");
+    assert_int_equal(loaded.warm_up_end, MR_WARM_UP_UNKNOWN);
+}
+
+static void test_warm_up(void **state) {
+    (void)state;
+    static const char *const words[] = {"null", "true", "false"};
+    static const mr_warm_up ends[] = {MR_WARM_UP_UNKNOWN, MR_WARM_UP_DONE, MR_WARM_UP_FAILED};
+    for (size_t i = 0; i < 3; i++) {
+        char text[512];
+        const char *at = strstr(good, "null");
+        snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - good), good, words[i], at + 4);
+        struct mr_loaded loaded;
+        assert_int_equal(mr_loaded_read(mr_str_from(text), &loaded, NULL), MR_OK);
+        assert_int_equal(loaded.warm_up_end, ends[i]);
+    }
 }
 
 /* Each member is needed, with its type. */
@@ -44,6 +59,8 @@ static void test_wrong(void **state) {
         {"\"mlflow\"", "\"mlfl\"", "\"mlflow\""},
         {"true", "1", "\"can_fork\""},
         {"false", "null", "\"is_async\""},
+        {"null", "1", "\"is_warm\""},
+        {"\"is_warm\"", "\"is_hot\"", "\"is_warm\""},
         {"812", "-1", "\"load_ms\""},
         {"\"reason\"", "\"\"", "\"reason\""},
         {"{", "[", "no JSON object"},
@@ -93,10 +110,8 @@ static void test_failure(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),
-        cmocka_unit_test(test_wrong),
-        cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_failure),
+        cmocka_unit_test(test_good), cmocka_unit_test(test_warm_up), cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_cut),  cmocka_unit_test(test_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -398,6 +398,7 @@ def main():
         "is_stream": True,
         "load_ms": 1,
         "warm_up": "nothing",
+        "is_warm": None,
     }
     send(link, LOADED, 0, json.dumps(loaded).encode())
     if loaded["can_fork"]:
