@@ -157,6 +157,8 @@ static mr_status replace(struct mr_keeper *keeper, struct mr_reload *told, struc
     const struct mr_keeper_options *options = &keeper->options;
     struct mr_version *version = NULL;
     keeper->has_loaded = false; /* nobody else knows of it */
+    (void)mr_live_sweep(options->live);
+    MR_TRY(mr_live_check_room(options->live, err));
     MR_TRY(mr_version_load(options->uri, &keeper->store, options->engine, true, has_loaded, keeper,
                            &version, err));
     mr_status status = prepare(keeper, version, err);

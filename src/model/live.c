@@ -36,21 +36,36 @@ void mr_live_free(struct mr_live *live) {
     free(live);
 }
 
-mr_status mr_live_put(struct mr_live *live, struct mr_version *version, struct mr_error *err) {
-    struct mr_live_slot *slot = NULL;
-    pthread_mutex_lock(&live->lock);
-    for (size_t i = 0; i < MR_LIVE_MAX_VERSIONS && !slot; i++) {
-        if (!atomic_load(&live->slots[i].version)) slot = &live->slots[i];
+/* NULL: there is none. Under the lock. */
+static struct mr_live_slot *find_free(struct mr_live *live) {
+    for (size_t i = 0; i < MR_LIVE_MAX_VERSIONS; i++) {
+        if (!atomic_load(&live->slots[i].version)) return &live->slots[i];
     }
+    return NULL;
+}
+
+static mr_status fail_full(struct mr_error *err) {
+    return mr_fail(err, MR_E_BUSY, "%d versions of the model still have requests under way",
+                   MR_LIVE_MAX_VERSIONS);
+}
+
+mr_status mr_live_check_room(struct mr_live *live, struct mr_error *err) {
+    pthread_mutex_lock(&live->lock);
+    bool has_room = find_free(live) != NULL;
+    pthread_mutex_unlock(&live->lock);
+    return has_room ? MR_OK : fail_full(err);
+}
+
+mr_status mr_live_put(struct mr_live *live, struct mr_version *version, struct mr_error *err) {
+    pthread_mutex_lock(&live->lock);
+    struct mr_live_slot *slot = find_free(live);
     if (slot) {
         version->slot = slot;
         atomic_store(&slot->version, version);
         atomic_store(&live->current, slot);
     }
     pthread_mutex_unlock(&live->lock);
-    if (slot) return MR_OK;
-    return mr_fail(err, MR_E_BUSY, "%d versions of the model still have requests under way",
-                   MR_LIVE_MAX_VERSIONS);
+    return slot ? MR_OK : fail_full(err);
 }
 
 /* All operations are sequentially consistent. Whoever finds its slot to be the current one after it

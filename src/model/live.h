@@ -20,6 +20,9 @@ struct mr_live *mr_live_new(void);
 /* Free all versions. No request may have one. NULL is allowed. */
 void mr_live_free(struct mr_live *live);
 
+/* How mr_live_put would end now: for those who have not loaded the version yet. */
+MR_MUST_CHECK mr_status mr_live_check_room(struct mr_live *live, struct mr_error *err);
+
 /* Make a version the current one. The one before stays as long as requests have it.
  * take_version  the live model's on MR_OK, else the caller's
  * returns       MR_OK; MR_E_BUSY: requests have too many older versions

@@ -203,6 +203,27 @@ static void test_watch(void **state) {
     stop();
 }
 
+/* Without a place for it a new version is not even loaded. */
+static void test_no_room(void **state) {
+    (void)state;
+    start(0);
+    struct mr_version *held[MR_LIVE_MAX_VERSIONS];
+    char id[8];
+    for (int i = 0; i < MR_LIVE_MAX_VERSIONS; i++) {
+        held[i] = mr_live_take(live);
+        snprintf(id, sizeof(id), "n%d", i);
+        atomic_store(&is_warming_up, false);
+        write_version(id, "");
+        struct mr_reload outcome = reload();
+        bool has_room = i + 1 < MR_LIVE_MAX_VERSIONS;
+        assert_int_equal(outcome.err.status, has_room ? MR_OK : MR_E_BUSY);
+        assert_int_equal(atomic_load(&is_warming_up), has_room);
+    }
+    for (int i = 0; i < MR_LIVE_MAX_VERSIONS; i++) mr_live_give(held[i]);
+    assert_true(reload().is_swapped);
+    stop();
+}
+
 static void never(struct mr_reload *told_in_vain) {
     fail_msg("%s", told_in_vain->err.message);
 }
@@ -280,6 +301,7 @@ int main(void) {
         cmocka_unit_test(test_reload),
         cmocka_unit_test(test_what_is_broken_never_becomes_current),
         cmocka_unit_test(test_watch),
+        cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_forgotten),
         cmocka_unit_test(test_cancelled_while_it_warms_up),
     };

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "model/live.h"
 
@@ -71,9 +72,12 @@ static void test_too_many_versions(void **state) {
     struct mr_live *live = mr_live_new();
     struct mr_version *held[MR_LIVE_MAX_VERSIONS];
     for (int i = 0; i < MR_LIVE_MAX_VERSIONS; i++) {
+        assert_int_equal(mr_live_check_room(live, NULL), MR_OK);
         assert_int_equal(mr_live_put(live, new_version(i + 1), NULL), MR_OK);
         held[i] = mr_live_take(live);
     }
+    assert_int_equal(mr_live_check_room(live, &err), MR_E_BUSY);
+    assert_non_null(strstr(err.message, "8 versions"));
     struct mr_version *late = new_version(99);
     assert_int_equal(mr_live_put(live, late, &err), MR_E_BUSY);
     mr_live_give(held[3]);
