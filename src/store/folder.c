@@ -72,6 +72,15 @@ uint64_t mr_folder_fingerprint(const char *path) {
     return fd < 0 ? 0 : add_folder(fd, 0, 0, &n_entries);
 }
 
+uint64_t mr_folder_fingerprint_of(const char *path, const char *name) {
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    bool is_there = fstatat(fd, name, &info, 0) == 0;
+    close(fd);
+    return is_there ? hash_entry(0, name, &info) : 0;
+}
+
 mr_status mr_folder_find(const char *uri, struct mr_arena *arena, const char **out,
                          struct mr_error *err) {
     MR_TRY(mr_uri_local_path(uri, arena, out, err));

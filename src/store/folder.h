@@ -21,4 +21,7 @@ MR_MUST_CHECK mr_status mr_folder_find(const char *uri, struct mr_arena *arena, 
  * Threads: any. */
 uint64_t mr_folder_fingerprint(const char *path);
 
+/* The same of one file in a folder; 0: it is not there. */
+uint64_t mr_folder_fingerprint_of(const char *path, const char *name);
+
 #endif

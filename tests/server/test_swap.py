@@ -394,6 +394,10 @@ class Model(PythonModel):
         assert asked.read_text() == "asked"
         with (folder / "MLmodel").open("a") as file:
             file.write("model_id: v2\n")
+        for pid in processes.descendants_of(server.process.pid):
+            os.kill(pid, signal.SIGKILL)  # none takes their place: it would be v2's
+        wait_until(lambda: "have changed since they were loaded; tried again" in server.log())
+        assert server.request("GET", "/ping").status == 503
         status, outcome = reload(server)
         assert (status, outcome["new"]) == (200, {"version": "v2"}), outcome
         assert asked.read_text() == "asked" * 2

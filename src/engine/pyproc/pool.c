@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "engine/pyproc/pool_int.h"
+#include "store/folder.h"
 
 #define MAX_EVENTS 64
 
@@ -138,6 +139,7 @@ mr_status mr_pool_new(const struct mr_pool_options *options, struct mr_pool **ou
     struct mr_pool *pool = calloc(1, sizeof(*pool));
     if (!pool) return mr_fail(err, MR_E_NO_MEMORY, "out of memory");
     pool->options = *options;
+    pool->mlmodel = mr_folder_fingerprint_of(options->folder, "MLmodel");
     pool->epoll = pool->wake = pool->children = -1;
     pool->due_us = pool->wait_until_us = pool->template_restart.at_us = MR_NEVER_US;
     pthread_mutex_init(&pool->lock, NULL);

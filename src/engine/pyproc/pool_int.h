@@ -35,9 +35,10 @@ struct mr_pool {
     struct mr_restart template_restart;
     struct mr_worker *workers; /* options.n_workers; lanes[i] is that of workers[i] */
     struct mr_lane *lanes;
-    bool can_fork;  /* known when has_loaded */
-    int64_t due_us; /* nothing is to be done before */
-    char *datagram; /* buffer of what is received */
+    bool can_fork;    /* known when has_loaded */
+    uint64_t mlmodel; /* fingerprint of the file when the pool began */
+    int64_t due_us;   /* nothing is to be done before */
+    char *datagram;   /* buffer of what is received */
 
     atomic_bool has_loaded; /* a model, once: calls may wait for a worker */
     atomic_int state;       /* mr_engine_state */

@@ -91,11 +91,15 @@ static void could_not_start(struct mr_pool *pool, struct mr_worker *worker,
     mr_log_error("%s: %s; tried again %s", name_of(pool, worker).text, err->message, when);
 }
 
-/* Files that were written over are another model. */
+/* A model that was written over is another: MLflow writes MLmodel anew with each that it saves.
+ * Other files may be what the model itself writes in its folder. */
 static mr_status check_files(const struct mr_pool *pool, struct mr_error *err) {
     const struct mr_pool_options *options = &pool->options;
-    if (!options->fingerprint) return MR_OK;
-    if (mr_folder_fingerprint(options->folder) == options->fingerprint) return MR_OK;
+    bool is_same = mr_folder_fingerprint_of(options->folder, "MLmodel") == pool->mlmodel;
+    if (options->fingerprint) {
+        is_same &= mr_folder_fingerprint(options->folder) == options->fingerprint;
+    }
+    if (is_same) return MR_OK;
     return mr_fail(err, MR_E_UNSUPPORTED, "the model's files have changed since they were loaded");
 }
 

@@ -83,11 +83,14 @@ static void test_links(void **state) {
     set_time("v1/MLmodel", 1000);
     set_time("v2/MLmodel", 1000);
     assert_int_equal(symlink("v1", inside("current")), 0);
+    uint64_t file = mr_folder_fingerprint_of(inside("current"), "MLmodel");
+    assert_int_equal(mr_folder_fingerprint_of(inside("current"), "other"), 0);
     uint64_t first = mr_folder_fingerprint(inside("current"));
     assert_true(first == mr_folder_fingerprint(inside("v1")));
     assert_int_equal(unlink(inside("current")), 0);
     assert_int_equal(symlink("v2", inside("current")), 0);
     assert_true(first != mr_folder_fingerprint(inside("current")));
+    assert_true(file != mr_folder_fingerprint_of(inside("current"), "MLmodel"));
 }
 
 static void test_links_in_circles_and_to_nowhere(void **state) {
