@@ -31,6 +31,9 @@ if "MLRACE_BUILD" not in os.environ:
     os.environ["MLRACE_BUILD"] = str(ROOT / ("build-gcc" if has_tests else "build"))
 BUILD = (ROOT / os.environ["MLRACE_BUILD"]).resolve()
 
+# Shells have what runs in the background ignore it, and programs would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # In CI the same examples in each run: a change is judged by what it changes.
 hypothesis.settings.register_profile("default", deadline=None, max_examples=100)
 hypothesis.settings.register_profile(

@@ -85,8 +85,8 @@ def test_the_store_of_mlflow_2_0(explain, database):
         database,
         "DROP TABLE logged_models",
         "DROP TABLE registered_model_aliases",
-        "CREATE TABLE old AS SELECT name, version, current_stage, source, storage_location, run_id"
-        " FROM model_versions",
+        "CREATE TABLE old AS SELECT name, version, creation_time, current_stage, source,"
+        " storage_location, run_id FROM model_versions",
         "DROP TABLE model_versions",
         "ALTER TABLE old RENAME TO model_versions",
         "CREATE TABLE old AS SELECT name FROM registered_models",
