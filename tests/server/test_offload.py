@@ -290,9 +290,9 @@ def test_a_time_limit_that_the_model_exceeds(serve, heavy_model, heavy_body):
 def test_the_servers_own_time_limit(serve, heavy_model, heavy_body):
     many = post("/invocations", heavy_body, "Content-Type: application/json\r\n")
     with serve(heavy_model, "-w", "1", "-t", "1") as server:
-        assert server.invoke(heavy_body).status == 200
+        server.invoke(heavy_body)  # with a sanitizer this, too, may take longer than it may
         begun = time.monotonic()
-        assert server.invoke(heavy_body).status == 200
+        server.invoke(heavy_body)
         n = int(3 / (time.monotonic() - begun))  # three seconds' work
         links = [Link(server.port, timeout=60).send(many) for _ in range(max(100, min(n, 800)))]
         answers = [link.response() for link in links]
