@@ -5,6 +5,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+ssize_t mr_file_read_piece(int fd, void *out, size_t n) {
+    ssize_t got;
+    do {
+        got = read(fd, out, n < MR_FILE_PIECE_BYTES ? n : MR_FILE_PIECE_BYTES);
+    } while (got < 0 && errno == EINTR);
+    return got;
+}
+
 static mr_status read_all(int fd, const char *path, size_t max_bytes, struct mr_arena *arena,
                           struct mr_str *out, struct mr_error *err) {
     struct stat info;
@@ -20,8 +28,7 @@ static mr_status read_all(int fd, const char *path, size_t max_bytes, struct mr_
     if (!data) return mr_arena_fail(arena, err);
     size_t n = 0;
     while (n < size) {
-        ssize_t got = read(fd, data + n, size - n);
-        if (got < 0 && errno == EINTR) continue;
+        ssize_t got = mr_file_read_piece(fd, data + n, size - n);
         if (got <= 0) {
             return mr_fail(err, MR_E_IO, "cannot read %s: %s", path,
                            got < 0 ? strerror(errno) : "it became shorter");

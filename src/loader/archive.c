@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <zip.h>
 
+#include "base/file.h"
+
 struct mr_archive {
     zip_t *zip;
     size_t budget_bytes; /* what may still be unpacked */
@@ -75,7 +77,8 @@ void mr_archive_close(struct mr_archive *archive) {
 static bool read_all(zip_file_t *file, char *data, size_t size) {
     size_t got = 0;
     while (got < size) {
-        zip_int64_t n = zip_fread(file, data + got, size - got);
+        size_t piece = size - got < MR_FILE_PIECE_BYTES ? size - got : MR_FILE_PIECE_BYTES;
+        zip_int64_t n = zip_fread(file, data + got, piece);
         if (n <= 0) return false;
         got += (size_t)n;
     }

@@ -7,6 +7,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/file.h"
+
 /* Reads of less than this go through the buffer. */
 #define BUFFER_BYTES ((size_t)65536)
 
@@ -35,9 +37,7 @@ static mr_status read_stored(struct mr_stream *s, void *out, size_t n, size_t *n
     if (n > s->n_left_bytes) n = (size_t)s->n_left_bytes;
     ssize_t got = (ssize_t)n;
     if (s->fd >= 0) {
-        do {
-            got = read(s->fd, out, n < SSIZE_MAX ? n : SSIZE_MAX);
-        } while (got < 0 && errno == EINTR);
+        got = mr_file_read_piece(s->fd, out, n);
         if (got < 0) return mr_fail(err, MR_E_IO, "cannot read %s: %s", s->path, strerror(errno));
     } else if (n) {
         memcpy(out, s->memory.data, n);
