@@ -87,16 +87,29 @@ def close_cells(results):
     yield ""
     if close:
         yield from table(
-            "model | asked | the next | its requests/s | mlrace's | mlrace is",
+            "model | asked | the next | its requests/s | mlrace's | mlrace is | with --batch",
             [
                 [
                     TITLES[ours.cell.model], asked(ours.cell), next_.label,
-                    rate(next_), rate(ours), f"**{factor(times)}**" if times < 1 else factor(times),
+                    rate(next_), rate(ours), weak(times), weak(batched(results, next_)),
                 ]
                 for ours, next_, times in close
             ],
             left=3,
         )  # fmt: skip
+
+
+def batched(results, other):
+    """By how much mlrace with --batch is faster than another server; None: not measured."""
+    cell = other.cell
+    ours = results.get("mlrace-batch", cell.model, cell.rows, cell.format, cell.connections)
+    return ratio_of(ours, other) if ours else None
+
+
+def weak(times):
+    if times is None:
+        return ""
+    return f"**{factor(times)}**" if times < 1 else factor(times)
 
 
 def slow_tails(results):
