@@ -27,4 +27,15 @@ static inline bool mr_str_is(struct mr_str a, const char *text) {
     return mr_str_equal(a, mr_str_from(text));
 }
 
+static inline bool mr_is_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Without the white space of ASCII at both ends. */
+static inline struct mr_str mr_str_trim(struct mr_str text) {
+    while (text.size && mr_is_space(text.data[0])) text.data++, text.size--;
+    while (text.size && mr_is_space(text.data[text.size - 1])) text.size--;
+    return text;
+}
+
 #endif

@@ -2,12 +2,6 @@
 
 #include "codec/decode.h"
 
-static struct mr_str trim(struct mr_str text) {
-    while (text.size && strchr(" \t\r\n", text.data[0])) text.data++, text.size--;
-    while (text.size && strchr(" \t\r\n", text.data[text.size - 1])) text.size--;
-    return text;
-}
-
 static bool is_word(struct mr_str text, const char *word) {
     return text.size == strlen(word) && strncasecmp(text.data, word, text.size) == 0;
 }
@@ -20,7 +14,7 @@ static struct mr_str next_part(struct mr_str *rest) {
     size_t used = end ? size + 1 : size;
     rest->data += used;
     rest->size -= used;
-    return trim(part);
+    return mr_str_trim(part);
 }
 
 /* One `key=value`: only a charset, and only UTF-8. */

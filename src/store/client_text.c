@@ -45,15 +45,6 @@ void mr_client_encode(struct mr_buf *buf, struct mr_str text, bool keeps_slashes
     }
 }
 
-static struct mr_str trim(struct mr_str text) {
-    while (text.size && (text.data[0] == ' ' || text.data[0] == '\t')) {
-        text.data++;
-        text.size--;
-    }
-    while (text.size && strchr(" \t\r\n", text.data[text.size - 1])) text.size--;
-    return text;
-}
-
 struct mr_str mr_client_header(const struct mr_client_answer *answer, const char *name) {
     size_t size = strlen(name);
     const char *at = answer->head.data, *end = at + answer->head.size;
@@ -61,7 +52,7 @@ struct mr_str mr_client_header(const struct mr_client_answer *answer, const char
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         const char *next = newline ? newline + 1 : end;
         if ((size_t)(next - at) > size && at[size] == ':' && strncasecmp(at, name, size) == 0) {
-            return trim((struct mr_str){at + size + 1, (size_t)(next - at) - size - 1});
+            return mr_str_trim((struct mr_str){at + size + 1, (size_t)(next - at) - size - 1});
         }
         at = next;
     }

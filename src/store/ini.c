@@ -1,20 +1,10 @@
 #include "store/ini.h"
 
-#include <ctype.h>
 #include <strings.h>
 
 #include "base/file.h"
 
 #define MAX_INI_BYTES ((size_t)1 << 20)
-
-static struct mr_str trim(struct mr_str text) {
-    while (text.size && isspace((unsigned char)text.data[0])) {
-        text.data++;
-        text.size--;
-    }
-    while (text.size && isspace((unsigned char)text.data[text.size - 1])) text.size--;
-    return text;
-}
 
 /* The next line, without its newline; false at the end. */
 static bool next_line(struct mr_str *rest, struct mr_str *line) {
@@ -39,8 +29,8 @@ bool mr_ini_find(struct mr_str file, const char *section, const char *key, struc
     struct mr_str line, name;
     bool is_in = false, is_found = false;
     while (next_line(&file, &line)) {
-        if (line.size && isspace((unsigned char)line.data[0])) continue; /* of a longer value */
-        line = trim(line);
+        if (line.size && mr_is_space(line.data[0])) continue; /* of a longer value */
+        line = mr_str_trim(line);
         if (!line.size || line.data[0] == '#' || line.data[0] == ';') continue;
         if (read_section(line, &name)) {
             is_in = mr_str_is(name, section);
@@ -49,9 +39,9 @@ bool mr_ini_find(struct mr_str file, const char *section, const char *key, struc
         size_t at = 0;
         while (at < line.size && line.data[at] != '=' && line.data[at] != ':') at++;
         if (!is_in || at == line.size) continue;
-        struct mr_str found = trim((struct mr_str){line.data, at});
+        struct mr_str found = mr_str_trim((struct mr_str){line.data, at});
         if (found.size != strlen(key) || strncasecmp(found.data, key, found.size) != 0) continue;
-        *out = trim((struct mr_str){line.data + at + 1, line.size - at - 1});
+        *out = mr_str_trim((struct mr_str){line.data + at + 1, line.size - at - 1});
         is_found = true;
     }
     return is_found;
