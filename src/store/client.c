@@ -283,38 +283,48 @@ static void set_times(struct mr_client *client, const struct mr_client_request *
     curl->easy_setopt(client->easy, CURLOPT_TCP_KEEPALIVE, 1L);
 }
 
+struct headers {
+    const struct mr_curl *curl;
+    struct curl_slist *list;
+    bool is_short; /* memory */
+};
+
+static void add_header(struct headers *headers, const char *line) {
+    struct curl_slist *longer = line ? headers->curl->slist_append(headers->list, line) : NULL;
+    if (longer) headers->list = longer;
+    headers->is_short |= !longer;
+}
+
+static void add_value(struct headers *headers, const char *name, const char *value) {
+    size_t size = strlen(name) + strlen(": ") + strlen(value) + 1;
+    char *line = malloc(size);
+    if (line) snprintf(line, size, "%s: %s", name, value);
+    add_header(headers, line);
+    free(line);
+}
+
 /* The request's own headers and those of every request. NULL: out of memory. */
 static struct curl_slist *make_headers(const struct mr_client *client,
                                        const struct mr_client_request *request,
                                        const struct mr_login *login) {
-    const struct mr_curl *curl = client->curl;
-    char workspace[256], session[4096], first[] = "Accept: */*";
-    const char *lines[5] = {first, request->json ? "Content-Type: application/json" : NULL};
-    size_t n = request->json ? 2 : 1;
+    struct headers headers = {.curl = client->curl};
+    add_header(&headers, "Accept: */*");
+    if (request->json) add_header(&headers, "Content-Type: application/json");
     if (client->options.workspace) {
-        snprintf(workspace, sizeof(workspace), "X-MLFLOW-WORKSPACE: %s", client->options.workspace);
-        lines[n++] = workspace;
+        add_value(&headers, "X-MLFLOW-WORKSPACE", client->options.workspace);
     }
-    /* S3 wants it, and libcurl before 8 does not send it: of an empty body. */
     if (login->kind == MR_LOGIN_SIGV4) {
-        lines[n++] = "x-amz-content-sha256: "
-                     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-    }
-    if (login->kind == MR_LOGIN_SIGV4 && login->session_token) {
-        snprintf(session, sizeof(session), "X-Amz-Security-Token: %s", login->session_token);
-        lines[n++] = session;
-    }
-    struct curl_slist *list = NULL;
-    const char *const *own = request->headers;
-    for (size_t i = 0; i < n || (own && *own); i++) {
-        struct curl_slist *longer = curl->slist_append(list, i < n ? lines[i] : *own++);
-        if (!longer) {
-            curl->slist_free_all(list);
-            return NULL;
+        /* S3 wants it, and libcurl before 8 does not send it: of an empty body. */
+        add_header(&headers, "x-amz-content-sha256: "
+                             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        if (login->session_token) {
+            add_value(&headers, "X-Amz-Security-Token", login->session_token);
         }
-        list = longer;
     }
-    return list;
+    for (const char *const *own = request->headers; own && *own; own++) add_header(&headers, *own);
+    if (!headers.is_short) return headers.list;
+    client->curl->slist_free_all(headers.list);
+    return NULL;
 }
 
 static void set_request(struct exchange *exchange, const struct target *target, bool is_post) {

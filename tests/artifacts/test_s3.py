@@ -22,10 +22,11 @@ def test_files_and_signatures(here, store):
     assert about["uri"] == "s3://models/some folder/m" and about["files"] == len(files)
 
 
-def test_without_a_folder_and_with_a_session(here, store):
-    store.session_token = "session=="
+@pytest.mark.parametrize("token", ["session==", "s" * 9000])
+def test_without_a_folder_and_with_a_session(here, store, token):
+    store.session_token = token
     put(store, "models")
-    assert here.open("s3://models", AWS_SESSION_TOKEN="session==") == MODEL
+    assert here.open("s3://models", AWS_SESSION_TOKEN=token) == MODEL
     assert "InvalidToken" in here.fail("s3://models/x")
 
 
