@@ -194,10 +194,11 @@ struct need {
 };
 
 static bool has_room(const struct mr_cache *cache, uint64_t used, const struct need *need) {
+    bool is_too_large = need->bytes > cache->max_bytes; /* no removing helps */
     bool is_below = used <= cache->max_bytes && need->bytes <= cache->max_bytes - used;
     bool is_enough = need->disk_bytes == 0 ||
                      free_bytes(cache) >= need->disk_bytes + DISK_RESERVE_BYTES;
-    return is_below && is_enough;
+    return (is_below || is_too_large) && is_enough;
 }
 
 static struct need find_need(const struct mr_cache *cache, uint64_t bytes, const char *kept) {
