@@ -58,6 +58,13 @@ static void put_json(struct mr_text *line, const char *level, const char *messag
     MR_TEXT_PUT(line, "\"}");
 }
 
+void mr_log_clean(char *text) {
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f) *text = '?';
+    }
+}
+
 static void write_line(const char *level, const char *prefix, const char *format, va_list args) {
     char message[MAX_LINE_BYTES], data[MAX_LINE_BYTES];
     int size = vsnprintf(message, sizeof(message), format, args);
@@ -65,6 +72,7 @@ static void write_line(const char *level, const char *prefix, const char *format
     if (chosen == MR_LOG_JSON) {
         put_json(&line, level, message);
     } else {
+        if (size >= 0) mr_log_clean(message);
         MR_TEXT_PUT(&line, "mlrace: ");
         mr_text_put(&line, prefix, strlen(prefix));
         size_t left = sizeof(data) - 1 - line.size, wanted = size < 0 ? 0 : strlen(message);

@@ -54,9 +54,8 @@ static mr_status open_cache(struct mr_cache *cache, struct mr_arena **arena, str
 
 static int end(const char *command, mr_status status, const struct mr_error *err,
                struct mr_arena *arena) {
-    if (status != MR_OK) fprintf(stderr, "mlrace %s: %s\n", command, err->message);
     mr_arena_free(arena);
-    return status == MR_OK ? 0 : MR_EXIT_FAILED;
+    return status == MR_OK ? 0 : mr_cli_fail(command, err);
 }
 
 /* --- ls --------------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/number.h"
 
 int mr_cli_usage(const char *command, const char *format, ...) {
@@ -17,6 +18,13 @@ int mr_cli_usage(const char *command, const char *format, ...) {
     va_end(args);
     fprintf(stderr, "\nTry 'mlrace %s --help'.\n", command);
     return MR_EXIT_USAGE;
+}
+
+int mr_cli_fail(const char *command, const struct mr_error *err) {
+    struct mr_error shown = *err;
+    mr_log_clean(shown.message);
+    fprintf(stderr, "mlrace %s: %s\n", command, shown.message);
+    return MR_EXIT_FAILED;
 }
 
 int mr_cli_bad_value(const char *command, const char *name, const char *expected,

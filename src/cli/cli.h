@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/status.h"
+
 #define MR_EXIT_FAILED 1
 #define MR_EXIT_USAGE 2
 
@@ -21,6 +23,9 @@ int mr_cli_cache(int argc, char **argv);
 /* Print a usage error to standard error, with a pointer to `--help`; returns MR_EXIT_USAGE. */
 int mr_cli_usage(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Print a failure to standard error; returns MR_EXIT_FAILED. */
+int mr_cli_fail(const char *command, const struct mr_error *err);
 
 /* Say that an option's value is not what it should be; returns MR_EXIT_USAGE.
  * name  as it was given: "-p", "--port=7", "MLFLOW_PORT" */

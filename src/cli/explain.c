@@ -49,8 +49,7 @@ static int explain(struct config *config) {
     struct mr_model *model = NULL;
     mr_engine_args_resolve(&config->engine);
     if (mr_model_read(config->model_uri, &config->engine.store, &model, &err) != MR_OK) {
-        fprintf(stderr, "mlrace explain: %s\n", err.message);
-        return MR_EXIT_FAILED;
+        return mr_cli_fail("explain", &err);
     }
     struct mr_buf text;
     mr_buf_init(&text, model->arena);

@@ -206,8 +206,7 @@ int mr_cli_predict(int argc, char **argv) {
     if (code == MR_CLI_DONE) {
         code = 0;
     } else if (code == 0 && predict(&config, &err) != MR_OK) {
-        fprintf(stderr, "mlrace predict: %s\n", err.message);
-        code = MR_EXIT_FAILED;
+        code = mr_cli_fail("predict", &err);
     }
     mr_engine_args_deinit(&config.engine);
     return code;

@@ -106,9 +106,8 @@ static int prepare(const struct config *config) {
         mr_status status = become_python(model, config, &err);
         (void)status;
     }
-    fprintf(stderr, "mlrace prepare-env: %s\n", err.message);
     mr_model_free(model);
-    return MR_EXIT_FAILED;
+    return mr_cli_fail("prepare-env", &err);
 }
 
 int mr_cli_prepare_env(int argc, char **argv) {

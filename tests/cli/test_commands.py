@@ -81,6 +81,15 @@ def test_a_model_that_is_not_there(run, tmp_path, monkeypatch, command):
             assert word in result.stderr
 
 
+@pytest.mark.parametrize(
+    "command", [["serve", "--log-format", "text"], ["predict"], ["explain"], ["prepare-env"]]
+)
+def test_no_name_steers_the_terminal(run, tmp_path, command):
+    result = run(*command, "-m", tmp_path / "clear\x1b[2J\x7fit")
+    assert result.returncode == 1
+    assert "clear?[2J?it" in result.stderr
+
+
 def test_explain_shows_signature_and_engine(run, iris_model):
     result = run("explain", "-m", iris_model)
     assert result.returncode == 0
