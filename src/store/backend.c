@@ -91,6 +91,13 @@ static mr_status fail_kind(const struct mr_backend *backend, const char *uri,
                    backend->uri);
 }
 
+mr_status mr_backend_fail_absent(const struct mr_backend *backend, struct mr_error *err) {
+    return mr_fail(err, MR_E_NOT_FOUND,
+                   "there is no MLflow store %.300s here: MLFLOW_TRACKING_URI says where runs and "
+                   "models are, such as http://HOST:5000 or sqlite:////PATH/mlflow.db",
+                   backend->uri);
+}
+
 mr_status mr_backend_open(const char *uri, const struct mr_store_options *options,
                           struct mr_arena *arena, struct mr_backend *out, struct mr_error *err) {
     char shown[400];

@@ -2,7 +2,8 @@
  * model or a registered version are.
  *
  * A backend is opened for one question after another on one thread, and closed soon: nothing is
- * remembered. What it answers is untrusted text. Names given to it have passed mr_uri_parse. */
+ * remembered but the version that an alias was answered with. What it answers is untrusted text.
+ * Names given to it have passed mr_uri_parse. */
 #ifndef MR_STORE_BACKEND_H
 #define MR_STORE_BACKEND_H
 
@@ -121,5 +122,7 @@ MR_MUST_CHECK mr_status mr_file_store_open(const char *uri, struct mr_backend *b
                                            struct mr_error *err);
 MR_MUST_CHECK mr_status mr_rest_store_open(const char *uri, struct mr_backend *backend,
                                            struct mr_error *err);
+/* MR_E_NOT_FOUND, where a store is not there at all. */
+mr_status mr_backend_fail_absent(const struct mr_backend *backend, struct mr_error *err);
 
 #endif

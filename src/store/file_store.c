@@ -409,12 +409,7 @@ static const struct mr_backend_ops ops = {
 mr_status mr_file_store_open(const char *uri, struct mr_backend *backend, struct mr_error *err) {
     const char *root;
     MR_TRY(mr_folder_find(uri, backend->arena, &root, err));
-    if (!is_folder(root)) {
-        return mr_fail(err, MR_E_NOT_FOUND,
-                       "there is no MLflow store %.300s here: MLFLOW_TRACKING_URI says where runs "
-                       "and models are, such as http://HOST:5000 or sqlite:////PATH/mlflow.db",
-                       backend->uri);
-    }
+    if (!is_folder(root)) return mr_backend_fail_absent(backend, err);
     backend->state = (void *)root;
     backend->ops = &ops;
     return MR_OK;

@@ -387,10 +387,7 @@ mr_status mr_sqlite_store_open(const char *uri, struct mr_backend *backend, stru
     MR_TRY(find_path(uri, backend, &path, err));
     struct stat info;
     if (stat(path, &info) != 0 || !S_ISREG(info.st_mode)) {
-        return mr_fail(err, MR_E_NOT_FOUND,
-                       "there is no MLflow store %.300s here: MLFLOW_TRACKING_URI says where runs "
-                       "and models are, such as http://HOST:5000 or sqlite:////PATH/mlflow.db",
-                       backend->uri);
+        return mr_backend_fail_absent(backend, err);
     }
     struct store *store = mr_arena_zalloc(backend->arena, sizeof(*store));
     if (!store) return mr_arena_fail(backend->arena, err);
