@@ -15,6 +15,9 @@
 struct store {
     struct mr_client *client;
     struct mr_str url; /* without a slash at its end */
+    /* What the last alias was answered with, which saves asking for that version. */
+    const char *alias_name; /* of the registered model; NULL: no alias was asked for */
+    struct mr_version alias_version;
 };
 
 /* --- requests ----------------------------------------------------------------------------------
@@ -159,9 +162,15 @@ static mr_status find_version(struct mr_backend *backend, const char *name, int6
     snprintf(what, sizeof(what), "%s of %.200s", number, name);
     const char *const query[] = {"name", name, "version", number, NULL};
     const struct question question = {"version", what};
+    const struct store *store = backend->state;
     struct mr_str body;
-    MR_TRY(get(backend, "model-versions/get", query, question, &body, err));
-    MR_TRY(mr_rest_read_version(body, backend->arena, out, err));
+    if (store->alias_name && store->alias_version.version == version &&
+        strcmp(store->alias_name, name) == 0) {
+        *out = store->alias_version;
+    } else {
+        MR_TRY(get(backend, "model-versions/get", query, question, &body, err));
+        MR_TRY(mr_rest_read_version(body, backend->arena, out, err));
+    }
     MR_TRY(get(backend, "model-versions/get-download-uri", query, question, &body, err));
     return mr_rest_read_download_uri(body, backend->arena, &out->artifact_uri, err);
 }
@@ -192,12 +201,14 @@ static mr_status find_alias(struct mr_backend *backend, const char *name, const 
     char what[500];
     snprintf(what, sizeof(what), "%s of %.200s", alias, name);
     const char *const query[] = {"name", name, "alias", alias, NULL};
+    struct store *store = backend->state;
     struct mr_str body;
-    struct mr_version version;
     MR_TRY(get(backend, "registered-models/alias", query, (struct question){"alias", what}, &body,
                err));
-    MR_TRY(mr_rest_read_version(body, backend->arena, &version, err));
-    *out = version.version;
+    MR_TRY(mr_rest_read_version(body, backend->arena, &store->alias_version, err));
+    store->alias_name = mr_arena_strdup(backend->arena, mr_str_from(name));
+    if (!store->alias_name) return mr_arena_fail(backend->arena, err);
+    *out = store->alias_version.version;
     return MR_OK;
 }
 
