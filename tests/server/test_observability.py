@@ -1,12 +1,14 @@
 """What operators see: /metrics read by Prometheus' own parser, the log's lines, Server-Timing."""
 
 import json
+import pathlib
 import re
 import time
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 ROW = {"dataframe_records": [{"sepal length (cm)": 1, "sepal width (cm)": 2, "petal length (cm)": 3, "petal width (cm)": 4}]}
 STAGES = ["read", "decode", "queue", "predict", "encode", "write"]
 
@@ -85,6 +87,21 @@ def test_metrics_of_a_native_model(serve, iris_model):
         assert dict(infos["mlrace_build_info"])["mlflow_version"] == "3.17.2"
         assert dict(infos["mlrace_model_info"])["engine"] == "linear"
         scrape.check_histograms()
+
+
+def test_what_is_documented_and_drawn_is_what_is_measured(serve, iris_model):
+    """docs/metrics.md and deploy/grafana.json name the metrics that there are, and no others."""
+    flags = ["-m", f"other={iris_model}", "--shadow", "other", "--engine", "python", "-w", "1"]
+    with serve(f"main={iris_model}", *flags, "--enable-reload") as server:
+        measured = {
+            name + ("_total" if kind == "counter" else "_info" if kind == "info" else "")
+            for name, kind in Scrape(server).types.items()
+        }
+    rows = re.findall(r"(?m)^\| (`.*?) \|", (ROOT / "docs/metrics.md").read_text())
+    documented = set(re.findall(r"`(\w+)`", " ".join(rows))) | {"mlrace_shadow_requests_total"}
+    assert documented == measured
+    drawn = set(re.findall(r"(?:mlrace|process)_\w+", (ROOT / "deploy/grafana.json").read_text()))
+    assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in drawn} <= measured
 
 
 def test_metrics_of_workers(serve, iris_model):
