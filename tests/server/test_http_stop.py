@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from clients import Clients
 from http_raw import Link, chunked, echo_server, get, leave, post, wait_for
 
 
@@ -124,32 +125,22 @@ def test_an_announced_stop():
         assert server.process.communicate()[1] == ""
 
 
-class Clients:
-    """Threads that ask all the time, each time on a new connection."""
+class Connecting(Clients):
+    """Each time on a new connection."""
 
     def __init__(self, port, n):
-        self.port, self.n_answered, self.faults = port, 0, []
-        self._is_ending = False
-        self._threads = [threading.Thread(target=self._run) for _ in range(n)]
+        super().__init__(range(n))
+        self.port = port
 
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._is_ending = True
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self):
-        while not self._is_ending:
+    def run(self, _):
+        while not self.is_ending:
+            fault = None
             try:
                 with Link(self.port) as link:
                     assert link.send(post("/echo", "x")).response()[2] == b"x"
-                self.n_answered += 1
             except (OSError, EOFError, AssertionError) as error:
-                self.faults.append(repr(error))
+                fault = repr(error)
+            self.count(fault)
 
 
 def test_servers_that_share_a_port():
@@ -157,10 +148,10 @@ def test_servers_that_share_a_port():
     settings = {"shares_port": 1, "drain_ms": 5000, "drain_idle_ms": 2000}
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(echo_server(**settings))
-        with Clients(server.port, 8) as clients:
+        with Connecting(server.port, 8) as clients:
             for _ in range(10):
-                n_before = clients.n_answered
-                wait_for(lambda n=n_before: clients.n_answered > n + 20)
+                n_before = clients.n_answers
+                wait_for(lambda n=n_before: clients.n_answers > n + 20)
                 following = stack.enter_context(echo_server(**settings, port=server.port))
                 assert server.stop() < 20
                 server = following

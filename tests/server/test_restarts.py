@@ -11,10 +11,10 @@ import re
 import signal
 import socket
 import subprocess
-import threading
 import time
 
 import pytest
+from clients import Clients
 
 ROW = b'{"dataframe_split": {"columns": ["sepal length (cm)", "sepal width (cm)", '
 ROW += b'"petal length (cm)", "petal width (cm)"], "data": [[5.1, 3.5, 1.4, 0.2]]}}'
@@ -23,23 +23,13 @@ HEADERS = {"Content-Type": "application/json"}
 PAUSES = [0, 0, 0.01, 0.1, 1, None]
 
 
-class Load:
+class Load(Clients):
+    """One for each pause; an answer must be the one of the beginning."""
+
     def __init__(self, port):
-        self.port, self.faults, self.n_answers, self.longest = port, [], 0, 0.0
+        super().__init__(PAUSES)
+        self.port, self.seconds = port, []
         self.answer = self._ask(self._connect())
-        self._is_ending = False
-        self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._run, args=(pause,)) for pause in PAUSES]
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._is_ending = True
-        for thread in self._threads:
-            thread.join()
 
     def _connect(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -49,9 +39,9 @@ class Load:
         response = connection.getresponse()
         return response.status, response.read()
 
-    def _run(self, pause):
+    def run(self, pause):
         connection, noise = self._connect(), random.Random(str(pause))
-        while not self._is_ending:
+        while not self.is_ending:
             if pause:
                 time.sleep(noise.uniform(0, pause))
             start = time.monotonic()
@@ -60,11 +50,8 @@ class Load:
                 fault = None if answer == self.answer else answer
             except (OSError, http.client.HTTPException) as error:
                 connection, fault = self._connect(), repr(error)
-            with self._lock:
-                self.n_answers += 1
-                self.longest = max(self.longest, time.monotonic() - start)
-                if fault:
-                    self.faults.append(fault)
+            self.seconds.append(time.monotonic() - start)
+            self.count(fault)
             if pause is None:
                 connection.close()
         connection.close()
@@ -142,7 +129,7 @@ def check_restarts(way, mlrace, model, folder, n_restarts):
                 stop(current)
                 current = following
         stop(current)
-    print(f"{way}: {n_restarts} restarts, {load.n_answers} answers, at most {load.longest:.2f} s")
+    print(f"{way}: {n_restarts} restarts, {load.n_answers} answers, at most {max(load.seconds):.2f} s")
     assert load.faults == []
     assert load.n_answers > 10 * n_restarts
 

@@ -1,4 +1,4 @@
-"""New versions of a model take the place of old ones while clients ask. make test-swaps
+"""New versions of a model take the place of old ones while clients ask.
 
 The models of these tests say in each answer which version they are, so that the header can be
 compared with it.
@@ -13,17 +13,16 @@ import pathlib
 import re
 import shutil
 import signal
-import subprocess
 import threading
 import time
 
 import numpy as np
 import processes
 import pytest
+from clients import Clients
 from prometheus_client.parser import text_string_to_metric_families
 from sklearn.linear_model import LinearRegression
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 HEADERS = {"Content-Type": "application/json"}
 SMALL = json.dumps({"inputs": [[1.0]]}).encode()
 LARGE = json.dumps({"inputs": [[1.0]] * 20000}).encode()  # decoded by a compute thread, and sliced
@@ -69,28 +68,17 @@ class Folder:
         (self.path / "MLmodel").write_text(mlmodel)
 
 
-class Load:
-    """Clients that ask all the time; what is wrong is in `faults`."""
+class Load(Clients):
+    """One for each body; an answer must be that of the version in its header."""
 
     def __init__(self, server, bodies):
-        self.faults, self.n_answers, self.versions = [], 0, set()
-        self._server, self._is_ending, self._lock = server, False, threading.Lock()
-        self._threads = [threading.Thread(target=self._run, args=(body,)) for body in bodies]
+        super().__init__(bodies)
+        self.versions, self._server = set(), server
 
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._is_ending = True
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self, body):
+    def run(self, body):
         connection = self._server.connect()
-        while not self._is_ending:
-            fault = None
+        while not self.is_ending:
+            fault = version = None
             try:
                 connection.request("POST", "/invocations", body, HEADERS)
                 response = connection.getresponse()
@@ -101,11 +89,8 @@ class Load:
                     fault = (version, numbers)
             except (OSError, http.client.HTTPException, KeyError, ValueError) as error:
                 connection, fault = self._server.connect(), repr(error)
-            with self._lock:
-                self.n_answers += 1
-                self.versions.add(version)
-                if fault:
-                    self.faults.append(fault)
+            self.versions.add(version)
+            self.count(fault)
         connection.close()
 
 
@@ -402,78 +387,3 @@ class Model(PythonModel):
         assert (status, outcome["new"]) == (200, {"version": "v2"}), outcome
         assert asked.read_text() == "asked" * 2
         assert server.invoke('{"dataframe_records": [{"n": 1}]}').json() == {"predictions": [7]}
-
-
-# --- a long one: make test-swaps ------------------------------------------------------------------
-
-
-def save_large(save_model, number):
-    """100 MB of trees."""
-    from sklearn.ensemble import ExtraTreesRegressor
-
-    noise = np.random.default_rng(number)
-    x = noise.normal(size=(10000, 8))
-    trees = ExtraTreesRegressor(n_estimators=70, random_state=number, n_jobs=-1)
-    trees.fit(x, noise.normal(size=10000))
-    return save_model(trees, serialization_format="cloudpickle", input_example=x[:1])
-
-
-def p99_us(server, folder, seconds):
-    """Of wrk's requests, and whether all of them were answered."""
-    (folder / "row.json").write_text(json.dumps({"inputs": [[0.5] * 8]}))
-    command = ["wrk", "-t1", "-c8", f"-d{seconds}s", "-s", str(ROOT / "bench/post.lua")]
-    command += [f"{server.url}/invocations", "--", str(folder / "row.json")]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
-    figures = json.loads(result.stdout.splitlines()[-1])
-    assert figures["errors"] == 0
-    return figures["p99_us"], figures["requests"]
-
-
-@contextlib.contextmanager
-def idle_loop():
-    """A process at the priority at which models are loaded, that touches no memory and no lock."""
-    loop = subprocess.Popen(["chrt", "-i", "0", "sh", "-c", "while :; do :; done"])
-    try:
-        yield
-    finally:
-        loop.kill()
-        loop.wait()
-
-
-@pytest.mark.swaps
-def test_latency_while_100_mb_are_swapped(serve, save_model, tmp_path):
-    """Beside it, what such a loop costs: below that no loading can come on this machine."""
-    sources = [save_large(save_model, number) for number in (1, 2)]
-    size = sum(path.stat().st_size for path in sources[0].iterdir())
-    current = tmp_path / "model"
-    current.symlink_to(sources[0])
-    with serve(current, "--enable-reload", "--no-access-log") as server:
-        steady, during, beside_loop = [], [], []
-        n_swaps, is_ending = [0], threading.Event()
-
-        def swap():
-            while not is_ending.is_set():
-                (tmp_path / "next").symlink_to(sources[(n_swaps[0] + 1) % 2])
-                (tmp_path / "next").rename(current)
-                status, outcome = reload(server)
-                assert (status, outcome["changed"]) == (200, True)
-                n_swaps[0] += 1
-                time.sleep(0.2)
-
-        p99_us(server, tmp_path, 2)
-        while n_swaps[0] < 50:
-            steady.append(p99_us(server, tmp_path, 5)[0])
-            is_ending.clear()
-            swapping = threading.Thread(target=swap)
-            swapping.start()
-            during.append(p99_us(server, tmp_path, 5)[0])
-            is_ending.set()
-            swapping.join()
-            with idle_loop():
-                beside_loop.append(p99_us(server, tmp_path, 5)[0])
-        ratio = np.median(during) / np.median(steady)
-        print(f"{size / 1e6:.0f} MB, {n_swaps[0]} swaps: p99 steady {np.median(steady):.0f} us, "
-              f"during swaps {np.median(during):.0f} us, ratio {ratio:.2f}; "
-              f"beside an idle loop {np.median(beside_loop):.0f} us")
-        print(f"steady {steady}, during {during}, beside an idle loop {beside_loop}")
-        assert ratio <= 1.5
