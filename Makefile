@@ -9,7 +9,7 @@ BENCH = $$(scripts/python) bench/run.py $(if $(ROUNDS),--rounds $(ROUNDS)) \
 	$(if $(filter command% environment,$(origin SECONDS_EACH)),--seconds $(SECONDS_EACH))
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test test-large test-kills test-restarts test-swaps store-table unit sanitize tsan bench bench-full bench-profile bench-engines bench-load soak soak-clients fuzz format lint clean
+.PHONY: help build demo test test-large test-kills test-restarts store-table unit sanitize tsan bench bench-full bench-profile bench-engines bench-load bench-swaps bench-uris soak soak-clients fuzz format lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -47,12 +47,6 @@ store-table: ## every form of a model's URI on every kind of MLflow backend, as 
 	@scripts/venv
 	@scripts/build gcc
 	.venv/bin/pytest tests/store/test_forms.py -q
-
-test-swaps: ## models of 100 MB follow one another while clients ask: how late are answers?
-	@scripts/bootstrap bench
-	@scripts/venv
-	@scripts/build gcc
-	.venv/bin/pytest tests/server -m swaps -s
 
 unit: ## the unit tests alone, a debug build
 	@scripts/bootstrap test
@@ -103,6 +97,18 @@ bench-load: ## how long model files of 100 MB take to load, and what memory; wri
 	@scripts/venv
 	@scripts/build release mlrace
 	.venv/bin/python bench/load.py
+
+bench-swaps: ## how late are answers while models of 100 MB follow one another? writes docs/benchmarks-swaps.md
+	@scripts/bootstrap bench
+	@scripts/venv
+	@scripts/build release mlrace bench_overload
+	.venv/bin/python bench/swaps.py
+
+bench-uris: ## how soon a model's URI is served, its files being in the cache; writes docs/benchmarks-uris.md
+	@scripts/bootstrap bench
+	@scripts/venv
+	@scripts/build release mlrace
+	.venv/bin/python bench/uris.py
 
 soak: ## a million mixed requests to Python workers: does memory stay flat?
 	@scripts/bootstrap bench

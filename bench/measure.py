@@ -135,12 +135,12 @@ def ask(port, body, path="/invocations"):
     return answer
 
 
-def load(port, connections, seconds, *bodies, path="/invocations"):
+def load(port, connections, seconds, *bodies, path="/invocations", core=LOAD_CORE):
     """One run of wrk, which posts the files `bodies` in turns: how many requests in how many
     seconds, requests a second, p50 and p99 in microseconds."""
     threads = min(len(LOAD_CORE.split(",")), connections)
     text = output(
-        "taskset", "-c", LOAD_CORE, "wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s",
+        "taskset", "-c", core, "wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s",
         "--timeout", "60s", "-s", ROOT / "bench/post.lua", f"http://127.0.0.1:{port}{path}",
         "--", *bodies,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from serving.models import MODELS
 from serving.servers import SERVERS
 
 ALL_MODELS = list(MODELS)
-# In Python, each row for itself: what MLServer and LitServe batch, too, and where MLflow's answers remain.
+# In Python, each row for itself: MLServer and LitServe batch them, too, and MLflow's answers remain.
 BATCHED = ("pyfunc", "pipeline", "text")
 
 ROWS, FORMATS, CONNECTIONS = (1, 100, 10_000), ("split", "records", "csv"), (1, 16, 64, 512)

@@ -305,6 +305,8 @@ class TlsProxy:
         with contextlib.suppress(OSError), client:
             with self._context.wrap_socket(client, server_side=True) as secure:
                 with socket.create_connection(("127.0.0.1", self._target)) as server:
+                    for side in (secure, server):
+                        side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     back = threading.Thread(target=_copy, args=(server, secure), daemon=True)
                     back.start()
                     _copy(secure, server)
