@@ -115,6 +115,12 @@ def kill_workers(server, n_kills, load):
         while not is_ready(server):
             time.sleep(0.005)
         longest = max(longest, time.monotonic() - begun)
+        # One that is killed before its first answer is taken for one that cannot work: it, and what
+        # follows it, waits longer and longer to be started again.
+        enough, limit = load.counts[200] + 20, time.monotonic() + 30
+        while load.counts[200] < enough:
+            assert time.monotonic() < limit, load.counts
+            time.sleep(0.001)
         assert all(isinstance(status, int) for status in load.counts), load.counts
         if i in (n_kills // 10, n_kills - 1):
             wait_for_workers(server)
