@@ -156,6 +156,14 @@ def load(port, connections, seconds, *bodies, path="/invocations", core=LOAD_COR
     }
 
 
+def open_loop(
+    port, body, rate, seconds, max_connections, core=LOAD_CORE, program=ROOT / "build/bench_overload"
+):
+    """One run of bench/overload/load.c, which posts a file at a rate: what it prints, as a dict."""
+    command = ["taskset", "-c", core, program, port, body, round(rate, 1), seconds, max_connections]
+    return json.loads(output(*command))
+
+
 def process_tree(root):
     """The ids of a process and of all that it started, by generation."""
     found = [root]

@@ -33,14 +33,6 @@ def one_row(rows, path):
     return path
 
 
-def open_loop(build, port, body, rate, seconds, max_connections):
-    text = measure.output(
-        "taskset", "-c", measure.LOAD_CORE, build / "bench_overload",
-        port, body, round(rate, 1), seconds, max_connections,
-    )  # fmt: skip
-    return json.loads(text)
-
-
 def line_of(name, load, rate, result):
     answered = result.get("200", {"n": 0, "p50_us": 0, "p99_us": 0, "p99_sent_us": 0})
     refused = result.get("503", {"n": 0, "p50_us": 0, "p99_us": 0, "max_us": 0})
@@ -81,11 +73,13 @@ def run_case(name, options, folder):
     with measure.running(command, port, folder, body):
         measure.load(port, 64, 1, body)
         capacity = max(measure.load(port, c, options.seconds, body)["rate"] for c in (64, 256))
+    program = options.build / "bench_overload"
     with measure.running([*command, *options.flags], port, folder, body):
-        open_loop(options.build, port, body, capacity / 2, 1, n)
+        measure.open_loop(port, body, capacity / 2, 1, n, program=program)
         for load, factor in (("half", 0.5), ("capacity", 1), ("2 x", 2)):
-            result = open_loop(options.build, port, body, factor * capacity, options.seconds, n)
-            print(line_of(name, load, factor * capacity, result), flush=True)
+            rate = factor * capacity
+            result = measure.open_loop(port, body, rate, options.seconds, n, program=program)
+            print(line_of(name, load, rate, result), flush=True)
 
 
 def main():
