@@ -382,7 +382,7 @@ class Model(PythonModel):
         for pid in processes.descendants_of(server.process.pid):
             os.kill(pid, signal.SIGKILL)  # none takes their place: it would be v2's
         wait_until(lambda: "have changed since they were loaded; tried again" in server.log())
-        assert server.request("GET", "/ping").status == 503
+        wait_until(lambda: server.request("GET", "/ping").status == 503)  # the worker ended, too
         status, outcome = reload(server)
         assert (status, outcome["new"]) == (200, {"version": "v2"}), outcome
         assert asked.read_text() == "asked" * 2
