@@ -61,7 +61,7 @@ mr_status mr_score_enforce(const struct mr_model *model, struct mr_decoded *deco
     const struct mr_engine *engine = &model->engine;
     const char *reason = NULL;
     MR_TRY(mr_enforce_inputs(&model->signature, input, arena, err));
-    bool is_raw = !mr_engine_can_take(engine, input, &reason);
+    bool is_raw = !mr_engine_can_take(engine, input, arena, &reason);
     if (!is_raw && input->kind == MR_INPUT_RAW) {
         is_raw = true;
         reason = input->raw_reason;

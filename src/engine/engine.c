@@ -5,6 +5,7 @@
 
 #include "engine/graph.h"
 #include "engine/linear/linear.h"
+#include "engine/pipeline/pipeline.h"
 #include "engine/pyproc/pyproc.h"
 #include "engine/tree/tree.h"
 
@@ -12,10 +13,14 @@
 static const struct mr_engine_ops *const engines[] = {
     &mr_linear_engine,
     &mr_tree_engine,
+    &mr_pipeline_engine,
     &mr_python_engine,
 };
 
 #define N_ENGINES (sizeof(engines) / sizeof(*engines))
+
+/* An object graph may contain itself. */
+#define MAX_DEPTH 8
 
 mr_status mr_engine_check_signature(const struct mr_signature *signature, struct mr_error *err) {
     if (!signature) return MR_OK;
@@ -75,6 +80,28 @@ mr_status mr_engine_find(const struct mr_model_source *source, struct mr_engine 
     return MR_OK;
 }
 
+mr_status mr_engine_find_inside(const struct mr_model_source *source,
+                                const struct mr_object *estimator, struct mr_engine *out,
+                                struct mr_error *err) {
+    if (source->depth >= MAX_DEPTH) {
+        return mr_fail(err, MR_E_UNSUPPORTED,
+                       "no native engine for more than %d estimators inside of each other",
+                       MAX_DEPTH);
+    }
+    static const struct mr_engine_options native = {.choice = MR_ENGINE_NATIVE};
+    struct mr_engine engine = {0};
+    struct mr_graph_file file = *source->shared;
+    struct mr_model_source inside = *source;
+    file.graph.root = estimator;
+    inside.shared = &file;
+    inside.options = &native;
+    inside.depth++;
+    probe_all(&inside, &engine);
+    if (!engine.ops) return mr_fail(err, MR_E_UNSUPPORTED, "%s", engine.refusals);
+    *out = engine;
+    return MR_OK;
+}
+
 mr_status mr_engine_load(const struct mr_model_source *source, struct mr_engine *engine,
                          struct mr_error *err) {
     if (engine->model) return MR_OK;
@@ -103,10 +130,13 @@ mr_status mr_engine_predict(const struct mr_engine *engine, const struct mr_inpu
 }
 
 bool mr_engine_can_take(const struct mr_engine *engine, const struct mr_input *input,
-                        const char **reason) {
-    if (!engine->ops->is_native) return engine->ops->can_take(input, reason);
-    *reason = input->raw_reason;
-    return input->kind != MR_INPUT_RAW;
+                        struct mr_arena *arena, const char **reason) {
+    const struct mr_engine_ops *ops = engine->ops;
+    if (ops->is_native && input->kind == MR_INPUT_RAW) {
+        *reason = input->raw_reason;
+        return false;
+    }
+    return !ops->can_take || ops->can_take(engine->model, input, arena, reason);
 }
 
 mr_status mr_engine_check_room(const struct mr_engine *engine, struct mr_error *err) {

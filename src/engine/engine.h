@@ -16,6 +16,8 @@
 #include "schema/signature.h"
 #include "schema/table.h"
 
+struct mr_object;
+
 /* Which calls are sent to a worker together. */
 typedef enum mr_batch_choice {
     MR_BATCH_NEVER,
@@ -96,6 +98,7 @@ struct mr_model_source {
                              it does not; 0: those that are there */
     struct mr_graph_file *shared; /* among the probes of one mr_engine_find: see graph.h; others
                                      leave it NULL */
+    unsigned depth;               /* estimators that this one is inside of: mr_engine_find_inside */
 };
 
 /* A loaded model; private to its engine. */
@@ -193,8 +196,11 @@ struct mr_engine_ops {
     mr_status (*predict)(const struct mr_engine_model *model, const struct mr_input *input,
                          struct mr_arena *arena, struct mr_output *out, struct mr_error *err);
 
+    /* See the functions below. Of native engines only of what is decoded; NULL there: all of it. */
+    bool (*can_take)(const struct mr_engine_model *model, const struct mr_input *input,
+                     struct mr_arena *arena, const char **reason);
+
     /* Not native: see the functions below. */
-    bool (*can_take)(const struct mr_input *input, const char **reason);
     void (*ask)(struct mr_engine_model *model, struct mr_call *call);
     mr_status (*check_room)(struct mr_engine_model *model, struct mr_error *err);
     bool (*cancel)(struct mr_engine_model *model, struct mr_call *call);
@@ -223,6 +229,12 @@ MR_MUST_CHECK mr_status mr_engine_check_signature(const struct mr_signature *sig
 MR_MUST_CHECK mr_status mr_engine_find(const struct mr_model_source *source, struct mr_engine *out,
                                        struct mr_error *err);
 
+/* The native engine for an estimator inside of the one that a probe looks at, an object of the same
+ * graph.  source: the probe's.  returns  as above */
+MR_MUST_CHECK mr_status mr_engine_find_inside(const struct mr_model_source *source,
+                                              const struct mr_object *estimator,
+                                              struct mr_engine *out, struct mr_error *err);
+
 /* Load the model into the engine that was found for it, unless it is loaded; statuses as for its
  * `load`. */
 MR_MUST_CHECK mr_status mr_engine_load(const struct mr_model_source *source,
@@ -240,9 +252,9 @@ MR_MUST_CHECK mr_status mr_engine_predict(const struct mr_engine *engine,
 bool mr_engine_is_native(const struct mr_engine *engine);
 
 /* Whether the engine can be asked an input, decoded or raw. false: *reason is a phrase that says
- * why; of what was decoded the body itself, MR_INPUT_RAW, may do. */
+ * why; of what was decoded the body itself, MR_INPUT_RAW, may do. arena: scratch. */
 bool mr_engine_can_take(const struct mr_engine *engine, const struct mr_input *input,
-                        const char **reason);
+                        struct mr_arena *arena, const char **reason);
 
 /* Whether the engine would refuse whatever call it was asked now: for those who have not decoded it
  * yet.

@@ -120,7 +120,8 @@ def request_of(x):
     if isinstance(x, dict):
         return {"tensors": [tensor_of(value) for value in x.values()]}
     if isinstance(x, pd.DataFrame):
-        columns = [column_of(name, x.iloc[:, i]) for i, name in enumerate(x.columns)]
+        is_csv = x.attrs.get("is_csv", False)  # texts as objects, which mlrace's CSV decoder gives
+        columns = [column_of(name, x.iloc[:, i], is_csv) for i, name in enumerate(x.columns)]
         return {"table": {"n_rows": len(x), "columns": columns}}
     return {"tensor": tensor_of(x)}
 
@@ -137,11 +138,12 @@ def tensor_of(array):
     return {"dtype": dtype, "shape": list(array.shape), "values": values.tolist()}
 
 
-def column_of(name, series):
+def column_of(name, series, is_csv=False):
     """As mlrace holds what pandas holds; bytes must be ASCII."""
     is_text = isinstance(series.dtype, pd.StringDtype)
     column = {"name": str(name), "is_named": isinstance(name, str)}
-    if is_text:
+    if is_text or (is_csv and series.dtype == object):
+        column["is_object"] = not is_text
         values = [None if pd.isna(value) else value for value in series]
         return {**column, "dtype": "str", "values": values}
     if series.dtype.kind == "M":

@@ -4,7 +4,7 @@
  * {"load": {"flavor", "data_path", "serialization_format", "model_class", "predict_fn",
  *           "nested": bool, "inputs", "params": the signature's, as the texts in MLmodel}}
  *     replaces the model; answers {"engine", "reason", "description"}
- * {"table": {"n_rows", "columns": [{"name", "is_named", "dtype", "values"}]}}
+ * {"table": {"n_rows", "columns": [{"name", "is_named", "dtype", "values", "is_object"}]}}
  *     a null among the values is a missing one
  * {"tensor": {"dtype", "shape", "values"}}, {"tensors": [the same, ...]}, {"raw": reason}
  *     answers {"dtype", "shape", "values"}; with {"params": {name: value}} beside it
@@ -135,6 +135,7 @@ static mr_status read_table(yyjson_val *json, struct mr_arena *arena, struct mr_
         MR_TRY(read_cells(values, arena, &cells, err));
         column->name = text_of(yyjson_obj_get(item, "name"));
         column->is_named = yyjson_get_bool(yyjson_obj_get(item, "is_named"));
+        column->is_object = yyjson_get_bool(yyjson_obj_get(item, "is_object"));
         if (!mr_dtype_find(text_of(yyjson_obj_get(item, "dtype")), &column->dtype) ||
             yyjson_arr_size(values) != (size_t)out->n_rows) {
             return fail_request(err, "a column of unknown dtype or of another length");
@@ -322,6 +323,10 @@ static mr_status answer(yyjson_val *request, struct mr_engine *engine, struct mr
     item = yyjson_obj_get(request, "bench");
     if (item) return bench(engine, &input, yyjson_get_num(item), doc, root, err);
     struct mr_output output = {0};
+    const char *reason = NULL;
+    if (input.kind != MR_INPUT_RAW && !mr_engine_can_take(engine, &input, arena, &reason)) {
+        return mr_fail(err, MR_E_UNSUPPORTED, "only Python takes this: %s", reason);
+    }
     MR_TRY(mr_engine_predict(engine, &input, arena, &output, err));
     put_output(doc, root, &output.tensor);
     return MR_OK;

@@ -70,6 +70,27 @@ static mr_status predict(const struct mr_engine_model *model, const struct mr_in
     return MR_OK;
 }
 
+bool mr_linear_takes_sparse(const struct mr_engine_model *model, size_t n_cols) {
+    return !model->is_coef_float32 && model->features.n_features == n_cols;
+}
+
+mr_status mr_linear_predict_sparse(const struct mr_engine_model *model, const struct mr_csr *x,
+                                   struct mr_arena *arena, struct mr_output *out,
+                                   struct mr_error *err) {
+    struct mr_linear_block block = {0};
+    size_t block_rows = choose_block_rows(model);
+    *out = (struct mr_output){0};
+    MR_TRY(mr_linear_new_answer(model, (int64_t)x->n_rows, false, arena, out, err));
+    for (size_t row = 0; row < x->n_rows; row += block.n_rows) {
+        size_t n = x->n_rows - row < block_rows ? x->n_rows - row : block_rows;
+        if (!block.scores) MR_TRY(new_block(model, n, arena, &block, err));
+        block.n_rows = n;
+        mr_linear_score_sparse(model, x, row, &block);
+        mr_linear_answer(model, &block, (int64_t)row, out);
+    }
+    return MR_OK;
+}
+
 const struct mr_engine_ops mr_linear_engine = {
     .name = "linear",
     .is_native = true,

@@ -97,6 +97,10 @@ MR_MUST_CHECK mr_status mr_linear_score(const struct mr_engine_model *model,
                                         const struct mr_sk_features *x, int64_t row,
                                         struct mr_linear_block *block, struct mr_error *err);
 
+/* The same of a sparse matrix, for a model whose coefficients are float64. */
+void mr_linear_score_sparse(const struct mr_engine_model *model, const struct mr_csr *x, size_t row,
+                            struct mr_linear_block *block);
+
 /* Shape and dtype of the answer for n_rows rows, and room for it. */
 MR_MUST_CHECK mr_status mr_linear_new_answer(const struct mr_engine_model *model, int64_t n_rows,
                                              bool is_float32, struct mr_arena *arena,

@@ -60,16 +60,9 @@ bool mr_linear_is_float32(const struct mr_engine_model *model, const struct mr_s
     return model->is_coef_float32 && model->is_intercept_weak && x->width == MR_SK_NARROW;
 }
 
-mr_status mr_linear_score(const struct mr_engine_model *model, const struct mr_sk_features *x,
-                          int64_t row, struct mr_linear_block *block, struct mr_error *err) {
-    if (block->n_rows == 1) {
-        MR_TRY(score_row(model, x, row, block, err));
-    } else {
-        MR_TRY(score_rows(model, x, row, block, err));
-    }
-    /* float32 @ float32 is float32; adding a float64 intercept makes float64 of it. */
-    bool is_product_float32 = model->is_coef_float32 && x->width == MR_SK_NARROW;
-    block->is_float32 = mr_linear_is_float32(model, x);
+/* float32 @ float32 is float32; adding a float64 intercept makes float64 of it. */
+static void add_intercept(const struct mr_engine_model *model, bool is_product_float32,
+                          struct mr_linear_block *block) {
     for (size_t k = 0; k < model->n_outputs; k++) {
         double *scores = block->scores + k * block->n_rows;
         double intercept = model->intercept[k];
@@ -82,5 +75,32 @@ mr_status mr_linear_score(const struct mr_engine_model *model, const struct mr_s
             scores[r] = block->is_float32 ? (double)(float)sum : sum;
         }
     }
+}
+
+mr_status mr_linear_score(const struct mr_engine_model *model, const struct mr_sk_features *x,
+                          int64_t row, struct mr_linear_block *block, struct mr_error *err) {
+    if (block->n_rows == 1) {
+        MR_TRY(score_row(model, x, row, block, err));
+    } else {
+        MR_TRY(score_rows(model, x, row, block, err));
+    }
+    block->is_float32 = mr_linear_is_float32(model, x);
+    add_intercept(model, model->is_coef_float32 && x->width == MR_SK_NARROW, block);
     return MR_OK;
+}
+
+void mr_linear_score_sparse(const struct mr_engine_model *model, const struct mr_csr *x, size_t row,
+                            struct mr_linear_block *block) {
+    for (size_t k = 0; k < model->n_outputs; k++) {
+        const double *w = model->coef + k * model->features.n_features;
+        for (size_t r = 0; r < block->n_rows; r++) {
+            double sum = 0;
+            size_t end = x->starts[row + r + 1];
+            for (size_t i = x->starts[row + r]; i < end; i++)
+                sum += w[x->columns[i]] * x->values[i];
+            block->scores[k * block->n_rows + r] = sum;
+        }
+    }
+    block->is_float32 = false;
+    add_intercept(model, false, block);
 }

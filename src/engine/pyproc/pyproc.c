@@ -77,6 +77,13 @@ static void describe(const struct mr_engine_model *model, struct mr_buf *buf) {
     mr_pool_describe(model->pool, buf);
 }
 
+static bool can_take(const struct mr_engine_model *model, const struct mr_input *input,
+                     struct mr_arena *arena, const char **reason) {
+    (void)model;
+    (void)arena;
+    return mr_wire_can_carry(input, reason);
+}
+
 static void ask(struct mr_engine_model *model, struct mr_call *call) {
     mr_pool_ask(model->pool, call);
 }
@@ -112,7 +119,7 @@ const struct mr_engine_ops mr_python_engine = {
     .load = load,
     .describe = describe,
     .unload = unload,
-    .can_take = mr_wire_can_carry,
+    .can_take = can_take,
     .ask = ask,
     .check_room = check_room,
     .cancel = cancel,

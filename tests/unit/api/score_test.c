@@ -11,7 +11,10 @@
 #include "arena_fixture.h"
 
 /* An engine that answers later, on another thread, and takes no more than one column. */
-static bool can_take(const struct mr_input *input, const char **reason) {
+static bool can_take(const struct mr_engine_model *model, const struct mr_input *input,
+                     struct mr_arena *scratch, const char **reason) {
+    (void)model;
+    (void)scratch;
     *reason = "more than one column";
     return input->kind != MR_INPUT_TABLE || input->table.n_cols == 1;
 }

@@ -31,7 +31,10 @@ static mr_status predict(const struct mr_engine_model *model, const struct mr_in
     return MR_OK;
 }
 
-static bool can_take(const struct mr_input *input, const char **reason) {
+static bool can_take(const struct mr_engine_model *model, const struct mr_input *input,
+                     struct mr_arena *arena, const char **reason) {
+    (void)model;
+    (void)arena;
     (void)input;
     (void)reason;
     return true;

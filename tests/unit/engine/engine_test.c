@@ -78,10 +78,10 @@ static void test_what_a_native_engine_can_take(void **state) {
     assert_non_null(engine.model);
     const char *reason = NULL;
     struct mr_input input = {.kind = MR_INPUT_RAW, .raw_reason = "a nested column"};
-    assert_false(mr_engine_can_take(&engine, &input, &reason));
+    assert_false(mr_engine_can_take(&engine, &input, NULL, &reason));
     assert_string_equal(reason, "a nested column");
     input.kind = MR_INPUT_TABLE;
-    assert_true(mr_engine_can_take(&engine, &input, &reason));
+    assert_true(mr_engine_can_take(&engine, &input, NULL, &reason));
     mr_engine_unload(&engine);
     assert_null(engine.ops);
 }

@@ -1,0 +1,225 @@
+#include "engine/pipeline/stack.h"
+
+/* Dtypes ----------------------------------------------------------------------------------------
+ */
+
+static mr_dtype signed_of(size_t size) {
+    switch (size) {
+    case 1: return MR_INT8;
+    case 2: return MR_INT16;
+    case 4: return MR_INT32;
+    case 8: return MR_INT64;
+    default: return MR_FLOAT64; /* what holds int64 and uint64 */
+    }
+}
+
+mr_dtype mr_pipe_promote(mr_dtype a, mr_dtype b) {
+    char kind_a = mr_dtype_kind(a), kind_b = mr_dtype_kind(b);
+    size_t size_a = mr_dtype_size(a), size_b = mr_dtype_size(b);
+    if (kind_a == kind_b) return size_a >= size_b ? a : b;
+    if (kind_a == 'b') return b;
+    if (kind_b == 'b') return a;
+    if (kind_a == 'f' || kind_b == 'f') {
+        mr_dtype floats = kind_a == 'f' ? a : b;
+        size_t n_bytes = kind_a == 'f' ? size_b : size_a; /* of the integers */
+        mr_dtype needed = n_bytes == 1 ? MR_FLOAT16 : n_bytes == 2 ? MR_FLOAT32 : MR_FLOAT64;
+        return mr_dtype_size(floats) >= mr_dtype_size(needed) ? floats : needed;
+    }
+    size_t signed_size = kind_a == 'i' ? size_a : size_b;
+    size_t unsigned_size = kind_a == 'i' ? size_b : size_a;
+    return signed_of(signed_size > unsigned_size ? signed_size : unsigned_size * 2);
+}
+
+/* DataFrame.to_numpy: booleans beside numbers make Python objects, of which later steps make
+ * float64. */
+static mr_dtype dtype_of_table(const struct mr_table *table) {
+    mr_dtype dtype = table->columns[0].dtype;
+    for (size_t i = 1; i < table->n_cols; i++) {
+        mr_dtype other = table->columns[i].dtype;
+        if ((other == MR_BOOL) != (dtype == MR_BOOL)) return MR_FLOAT64;
+        dtype = mr_pipe_promote(dtype, other);
+    }
+    return dtype;
+}
+
+static mr_dtype dtype_of(const struct mr_pipe_x *x) {
+    if (x->kind == MR_PIPE_SPARSE) return x->csr->dtype;
+    return x->input.kind == MR_INPUT_TABLE ? dtype_of_table(&x->input.table)
+                                           : x->input.tensors[0].dtype;
+}
+
+static mr_status check_parts(const struct mr_pipe_x *parts, size_t n, struct mr_error *err) {
+    for (size_t i = 0; i < n; i++) {
+        const char *reason = NULL;
+        if (parts[i].kind == MR_PIPE_SPARSE) continue;
+        if (parts[i].kind == MR_PIPE_FRAME && mr_pipe_are_numbers(&parts[i], &reason)) continue;
+        return mr_fail(err, MR_E_BAD_REQUEST, "columns that are passed through must be numbers");
+    }
+    return MR_OK;
+}
+
+/* Values ----------------------------------------------------------------------------------------
+ */
+
+/* A column of numbers. */
+struct strided {
+    mr_dtype dtype;
+    const char *values;
+    size_t stride; /* bytes from row to row */
+};
+
+static double read_double(const struct strided *from, size_t r) {
+    const void *value = from->values + r * from->stride;
+    switch (from->dtype) {
+    case MR_BOOL:
+    case MR_UINT8: return *(const uint8_t *)value;
+    case MR_INT8: return *(const int8_t *)value;
+    case MR_INT16: return *(const int16_t *)value;
+    case MR_UINT16: return *(const uint16_t *)value;
+    case MR_INT32: return *(const int32_t *)value;
+    case MR_UINT32: return *(const uint32_t *)value;
+    case MR_INT64: return (double)*(const int64_t *)value;
+    case MR_FLOAT32: return (double)*(const float *)value;
+    default: return *(const double *)value;
+    }
+}
+
+static int64_t read_integer(const struct strided *from, size_t r) {
+    if (from->dtype == MR_INT64) return *(const int64_t *)(from->values + r * from->stride);
+    return (int64_t)read_double(from, r);
+}
+
+static void write_integer(mr_dtype dtype, void *to, int64_t value) {
+    switch (dtype) {
+    case MR_BOOL:
+    case MR_UINT8:
+    case MR_INT8: *(uint8_t *)to = (uint8_t)value; break;
+    case MR_INT16:
+    case MR_UINT16: *(uint16_t *)to = (uint16_t)value; break;
+    case MR_INT32:
+    case MR_UINT32: *(uint32_t *)to = (uint32_t)value; break;
+    default: *(int64_t *)to = value; break;
+    }
+}
+
+/* Copies a column into a column of rows that are `stride` bytes long. */
+static void copy_column(const struct strided *from, size_t n_rows, mr_dtype dtype, char *to,
+                        size_t stride) {
+    if (dtype == MR_FLOAT64) {
+        for (size_t r = 0; r < n_rows; r++) *(double *)(to + r * stride) = read_double(from, r);
+    } else if (dtype == MR_FLOAT32) {
+        for (size_t r = 0; r < n_rows; r++) {
+            *(float *)(to + r * stride) = (float)read_double(from, r);
+        }
+    } else {
+        for (size_t r = 0; r < n_rows; r++) {
+            write_integer(dtype, to + r * stride, read_integer(from, r));
+        }
+    }
+}
+
+static struct strided column_of(const struct mr_pipe_x *x, size_t c) {
+    if (x->input.kind == MR_INPUT_TABLE) {
+        const struct mr_column *column = &x->input.table.columns[c];
+        return (struct strided){column->dtype, column->values, mr_dtype_size(column->dtype)};
+    }
+    const struct mr_tensor *tensor = &x->input.tensors[0];
+    size_t size = mr_dtype_size(tensor->dtype);
+    return (struct strided){tensor->dtype, (const char *)tensor->values + c * size,
+                            size * (size_t)tensor->shape[1]};
+}
+
+/* Dense -----------------------------------------------------------------------------------------
+ */
+
+static mr_status stack_dense(const struct mr_pipe_x *parts, size_t n, size_t n_cols, mr_dtype dtype,
+                             struct mr_arena *arena, struct mr_pipe_x *out, struct mr_error *err) {
+    size_t n_rows = mr_pipe_n_rows(&parts[0]), size = mr_dtype_size(dtype);
+    char *values = mr_arena_array(arena, n_rows * n_cols, size);
+    if (!values) return mr_arena_fail(arena, err);
+    size_t stride = n_cols * size;
+    char *to = values;
+    for (size_t i = 0; i < n; i++) {
+        struct mr_pipe_x dense = parts[i];
+        if (dense.kind == MR_PIPE_SPARSE) MR_TRY(mr_pipe_toarray(dense.csr, arena, &dense, err));
+        size_t n_part = mr_pipe_n_cols(&dense);
+        for (size_t c = 0; c < n_part; c++, to += size) {
+            struct strided from = column_of(&dense, c);
+            copy_column(&from, n_rows, dtype, to, stride);
+        }
+    }
+    return mr_pipe_give_tensor(n_rows, n_cols, dtype, values, arena, out, err);
+}
+
+/* Sparse ----------------------------------------------------------------------------------------
+ */
+
+struct items {
+    size_t n, capacity;
+    uint32_t *columns;
+    double *values;
+};
+
+static mr_status new_items(size_t capacity, struct mr_arena *arena, struct items *out,
+                           struct mr_error *err) {
+    *out = (struct items){.capacity = capacity};
+    out->columns = mr_arena_array(arena, capacity, sizeof(*out->columns));
+    out->values = mr_arena_array(arena, capacity, sizeof(*out->values));
+    return out->columns && out->values ? MR_OK : mr_arena_fail(arena, err);
+}
+
+/* Adds what is not 0 of one row of a part, whose columns begin at `first`. */
+static void add_row(const struct mr_pipe_x *part, size_t r, size_t first, struct items *items) {
+    if (part->kind == MR_PIPE_SPARSE) {
+        const struct mr_csr *csr = part->csr;
+        for (size_t i = csr->starts[r]; i < csr->starts[r + 1]; i++) {
+            items->columns[items->n] = (uint32_t)first + csr->columns[i];
+            items->values[items->n++] = csr->values[i];
+        }
+        return;
+    }
+    size_t n_cols = mr_pipe_n_cols(part);
+    for (size_t c = 0; c < n_cols; c++) {
+        struct strided from = column_of(part, c);
+        double value = read_double(&from, r);
+        if (value == 0) continue;
+        items->columns[items->n] = (uint32_t)(first + c);
+        items->values[items->n++] = value;
+    }
+}
+
+static mr_status stack_sparse(const struct mr_pipe_x *parts, size_t n, size_t n_cols,
+                              mr_dtype dtype, struct mr_arena *arena, struct mr_pipe_x *out,
+                              struct mr_error *err) {
+    size_t n_rows = mr_pipe_n_rows(&parts[0]), capacity = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool is_sparse = parts[i].kind == MR_PIPE_SPARSE;
+        capacity += is_sparse ? parts[i].csr->starts[n_rows] : n_rows * mr_pipe_n_cols(&parts[i]);
+    }
+    struct items items;
+    MR_TRY(new_items(capacity, arena, &items, err));
+    struct mr_csr *csr = mr_arena_alloc(arena, sizeof(*csr));
+    size_t *starts = mr_arena_array(arena, n_rows + 1, sizeof(*starts));
+    if (!csr || !starts) return mr_arena_fail(arena, err);
+    starts[0] = 0;
+    for (size_t r = 0; r < n_rows; r++) {
+        size_t first = 0;
+        for (size_t i = 0; i < n; i++) {
+            add_row(&parts[i], r, first, &items);
+            first += mr_pipe_n_cols(&parts[i]);
+        }
+        starts[r + 1] = items.n;
+    }
+    *csr = (struct mr_csr){n_rows, n_cols, dtype, starts, items.columns, items.values};
+    *out = (struct mr_pipe_x){.kind = MR_PIPE_SPARSE, .csr = csr};
+    return MR_OK;
+}
+
+mr_status mr_pipe_stack(const struct mr_pipe_x *parts, size_t n, size_t n_cols, mr_pipe_kind gives,
+                        struct mr_arena *arena, struct mr_pipe_x *out, struct mr_error *err) {
+    MR_TRY(check_parts(parts, n, err));
+    mr_dtype dtype = dtype_of(&parts[0]);
+    for (size_t i = 1; i < n; i++) dtype = mr_pipe_promote(dtype, dtype_of(&parts[i]));
+    if (gives == MR_PIPE_SPARSE) return stack_sparse(parts, n, n_cols, dtype, arena, out, err);
+    return stack_dense(parts, n, n_cols, dtype, arena, out, err);
+}

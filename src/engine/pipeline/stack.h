@@ -1,0 +1,18 @@
+/* Results side by side: numpy.hstack, and scipy.sparse.hstack. */
+#ifndef MR_ENGINE_PIPELINE_STACK_H
+#define MR_ENGINE_PIPELINE_STACK_H
+
+#include "engine/pipeline/pipeline_int.h"
+
+/* One X of n X's of equal rows: FRAMEs whose columns are numbers (mr_pipe_is_number), and SPARSE.
+ * n_cols   their sum
+ * gives    MR_PIPE_FRAME or MR_PIPE_SPARSE
+ * returns  MR_OK; MR_E_BAD_REQUEST: one of them is none of those; MR_E_TOO_LARGE, MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_pipe_stack(const struct mr_pipe_x *parts, size_t n, size_t n_cols,
+                                      mr_pipe_kind gives, struct mr_arena *arena,
+                                      struct mr_pipe_x *out, struct mr_error *err);
+
+/* numpy.promote_types of booleans, integers and floating-point numbers up to 64 bits. */
+mr_dtype mr_pipe_promote(mr_dtype a, mr_dtype b);
+
+#endif
