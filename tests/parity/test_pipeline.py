@@ -4,13 +4,23 @@ What the last estimator gets must be the same bits: decision trees tell, since t
 of linear models are the same but for the order of sums.
 """
 
+import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
+import xgboost
 from predictor import Predictor, Refused
 from sklearn.compose import ColumnTransformer
-from sklearn.linear_model import LinearRegression
+from sklearn.ensemble import (
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -93,3 +103,111 @@ def test_arrays(predictor):
     columns = ColumnTransformer([("some", "passthrough", [4, 0]), ("more", "passthrough", [-3])])
     assert_answers(predictor, make_pipeline(columns, LinearRegression()).fit(x, x[:, 2]), x)
     assert_answers(predictor, make_pipeline("passthrough", None, LinearRegression()).fit(x, x[:, 2]), x)
+
+
+# Searches, and what is behind the steps -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stored", STORED)
+def test_searches(predictor, stored):
+    x = table()
+    columns = ColumnTransformer([("some", "passthrough", NUMBERS)])
+    pipeline = Pipeline([("columns", columns), ("ridge", Ridge())])
+    grid = GridSearchCV(pipeline, {"ridge__alpha": [0.1, 10]}, cv=2).fit(x, target(x))
+    assert_answers(predictor, grid, x, stored=stored)
+    numbers = x[["age", "income"]]
+    forest = RandomizedSearchCV(
+        RandomForestClassifier(5, random_state=0), {"max_depth": [2, 3]}, n_iter=1, cv=2
+    ).fit(numbers, x["city"])
+    assert_answers(predictor, forest, numbers, "predict_proba", stored)
+    assert_answers(predictor, forest, numbers, "predict", stored)
+
+
+def test_a_search_without_its_best_estimator(predictor):
+    x = table()[["age", "income"]]
+    grid = GridSearchCV(Ridge(), {"alpha": [1, 2]}, cv=2, refit=False).fit(x, x["age"])
+    with pytest.raises(Refused, match="best_estimator_|is no estimator"):
+        predictor.load(grid)
+
+
+def test_methods_of_the_last_step(predictor):
+    x = table()
+    columns = ColumnTransformer([("some", "passthrough", NUMBERS)])
+    model = make_pipeline(columns, LogisticRegression()).fit(x, x["plan"])
+    for method in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
+        assert_answers(predictor, model, x, method)
+    with pytest.raises(Refused, match="no method"):
+        predictor.load(model, "score_samples")
+
+
+def test_libraries_behind_a_pipeline(predictor):
+    x = table()
+    columns = ColumnTransformer([("some", "passthrough", ["age", "debt", "score"])])
+    for estimator in (
+        HistGradientBoostingRegressor(max_iter=5),
+        RandomForestRegressor(5),
+        xgboost.XGBRegressor(n_estimators=5),
+        lightgbm.LGBMRegressor(n_estimators=5, verbose=-1),
+    ):
+        model = make_pipeline(columns, estimator).fit(x, target(x))
+        assert_answers(predictor, model, x, stored="pickle")
+
+
+def test_a_pipeline_in_a_pipeline(predictor):
+    x = table()[["age", "score"]]
+    model = make_pipeline("passthrough", make_pipeline(None, Ridge())).fit(x, x["age"])
+    assert_answers(predictor, model, x)
+    for _ in range(10):
+        model = make_pipeline("passthrough", model).fit(x, x["age"])
+    with pytest.raises(Refused, match="inside of each other"):
+        predictor.load(model)
+
+
+def test_several_targets(predictor):
+    x = table(600)[["age", "score"]]
+    y = np.column_stack([x["age"] > 40, x["score"] > 0])
+    columns = ColumnTransformer([("all", "passthrough", [0, 1])])
+    model = make_pipeline(columns, RandomForestClassifier(3, random_state=0)).fit(x, y)
+    for method in ("predict", "predict_proba"):
+        assert_answers(predictor, model, x, method)
+
+
+# What is refused ------------------------------------------------------------------------------------
+
+
+class Custom(StandardScaler):
+    pass
+
+
+def test_refusals(predictor):
+    x = table()[["age", "score"]]
+    columns = ColumnTransformer([("all", "passthrough", ["age", "score"])])
+    weighted = ColumnTransformer([("all", "passthrough", ["age"])], transformer_weights={"all": 2})
+    frames = ColumnTransformer([("all", "passthrough", ["age"])]).set_output(transform="pandas")
+    for model, why in (
+        (make_pipeline(columns, KNeighborsRegressor()), "KNeighborsRegressor"),
+        (make_pipeline(Custom(), Ridge()), "Custom"),
+        (make_pipeline(weighted, Ridge()), "transformer_weights"),
+        (make_pipeline(frames, Ridge()), "set_output"),
+        (make_pipeline(FunctionTransformer(np.sin), Ridge()), "a function|sin"),
+    ):
+        with pytest.raises(Refused, match=why):
+            predictor.load(model.fit(x, x["age"]), stored="cloudpickle")
+
+
+def test_what_only_python_takes(predictor):
+    x = table()
+    columns = ColumnTransformer([("some", "passthrough", ["age", "score"])])
+    predictor.load(make_pipeline(columns, LinearRegression()).fit(x, target(x)))
+    for rows in (
+        x.assign(age=x["age"].astype(str)),  # numbers in texts
+        x.assign(age=x["age"].astype(object)),
+        x.assign(age=pd.Timestamp("2026-01-01")),
+        x.assign(age=x["age"].astype("uint64")),
+        x.to_numpy(),
+        x[:0],
+        x.rename(columns={"score": 0}),
+    ):
+        with pytest.raises(Refused) as refused:
+            predictor.predict(rows)
+        assert refused.value.error_code == "NOT_IMPLEMENTED"

@@ -50,11 +50,45 @@ static mr_status check_estimator(const struct mr_engine_model *model,
                    mr_object_describe(estimator, text, sizeof(text)), step->name);
 }
 
+static bool is_pipeline(const struct mr_object *object) {
+    return mr_object_is(object, "sklearn.pipeline", "Pipeline");
+}
+
+/* Searches over parameters answer with the best estimator (BaseSearchCV.predict and the other
+ * methods of sklearn/model_selection/_search.py, version 1.9.1). */
+static bool is_search(const struct mr_object *object) {
+    static const char *const names[] = {"GridSearchCV", "RandomizedSearchCV"};
+    static const char *const halving[] = {"HalvingGridSearchCV", "HalvingRandomSearchCV"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (mr_object_is(object, "sklearn.model_selection._search", names[i])) return true;
+        if (mr_object_is(object, "sklearn.model_selection._search_successive_halving", halving[i]))
+            return true;
+    }
+    return false;
+}
+
+/* The object that answers, and the step before it. */
+static mr_status read_estimator(const struct mr_sk_estimator *estimator,
+                                struct mr_pipe_builder *builder, struct mr_engine_model *model,
+                                const struct mr_object **last) {
+    struct mr_sk_estimator pipeline = *estimator;
+    if (is_search(estimator->object)) {
+        const struct mr_object *best = mr_object_attr(estimator->object, "best_estimator_");
+        MR_TRY(mr_sk_inside(estimator, best, model->arena, &pipeline, builder->err));
+        *last = best;
+        if (!is_pipeline(best)) return MR_OK;
+    }
+    struct mr_pipe_step *step = NULL;
+    MR_TRY(mr_pipe_build_chain(builder, &pipeline, MR_PIPE_FRAME, 0, &step, last));
+    model->step = step;
+    return MR_OK;
+}
+
 static mr_status read_pipeline(const struct mr_model_source *source, struct mr_arena *scratch,
                                struct mr_engine_model *model, struct mr_error *err) {
     struct mr_sk_estimator estimator;
     MR_TRY(mr_sk_open(source, model->arena, &estimator, err));
-    if (!mr_object_is(estimator.object, "sklearn.pipeline", "Pipeline")) {
+    if (!is_pipeline(estimator.object) && !is_search(estimator.object)) {
         return mr_fail(err, MR_E_UNSUPPORTED, "%s is no pipeline", estimator.name);
     }
     MR_TRY(mr_engine_check_signature(source->signature, err));
@@ -62,10 +96,8 @@ static mr_status read_pipeline(const struct mr_model_source *source, struct mr_a
     model->version = mr_arena_strdup(model->arena, mr_str_from(estimator.version.text));
     if (!model->version) return mr_arena_fail(model->arena, err);
     struct mr_pipe_builder builder = {.arena = model->arena, .scratch = scratch, .err = err};
-    struct mr_pipe_step *step = NULL;
     const struct mr_object *last = NULL;
-    MR_TRY(mr_pipe_build_chain(&builder, &estimator, MR_PIPE_FRAME, 0, &step, &last));
-    model->step = step;
+    MR_TRY(read_estimator(&estimator, &builder, model, &last));
     MR_TRY(mr_engine_find_inside(source, last, &model->estimator, err));
     return check_estimator(model, last, err);
 }
