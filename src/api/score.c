@@ -83,13 +83,12 @@ mr_status mr_score_enforce(const struct mr_model *model, struct mr_decoded *deco
 }
 
 /* What stays of a body as it came. Without room behind it JSON is not parsed in place, which costs
- * a copy of it. Beside a native engine only few requests ask for that: of a large body nothing
- * stays.
- */
+ * a copy of it. Beside a native engine that takes all that can be decoded only few requests ask for
+ * that: of a large body nothing stays. */
 static struct mr_str keep_body(const struct mr_model *model, mr_format format, struct mr_str body,
                                size_t *capacity) {
     bool is_kept = format != MR_FORMAT_JSON || body.size <= MAX_KEPT_BODY_BYTES ||
-                   !mr_engine_is_native(&model->engine);
+                   !mr_engine_takes_decoded(&model->engine);
     if (!is_kept) return (struct mr_str){NULL, 0};
     *capacity = body.size;
     return body;

@@ -139,6 +139,10 @@ bool mr_engine_can_take(const struct mr_engine *engine, const struct mr_input *i
     return !ops->can_take || ops->can_take(engine->model, input, arena, reason);
 }
 
+bool mr_engine_takes_decoded(const struct mr_engine *engine) {
+    return !engine->ops->can_take;
+}
+
 mr_status mr_engine_check_room(const struct mr_engine *engine, struct mr_error *err) {
     return engine->ops->is_native ? MR_OK : engine->ops->check_room(engine->model, err);
 }

@@ -256,6 +256,9 @@ bool mr_engine_is_native(const struct mr_engine *engine);
 bool mr_engine_can_take(const struct mr_engine *engine, const struct mr_input *input,
                         struct mr_arena *arena, const char **reason);
 
+/* Whether mr_engine_can_take is true of all that is decoded. */
+bool mr_engine_takes_decoded(const struct mr_engine *engine);
+
 /* Whether the engine would refuse whatever call it was asked now: for those who have not decoded it
  * yet.
  * returns  MR_OK, of a native engine always; MR_E_BUSY, and that is counted as refused
