@@ -116,6 +116,10 @@ const struct mr_field *mr_ndarray_field(const struct mr_ndarray *array, const ch
 /* Whether a string object is exactly that text; false for every other kind and for NULL. */
 bool mr_object_is_str(const struct mr_object *object, const char *text);
 
+/* The dtype that a numpy.dtype is, in any byte order; false when it is none of ours (complex,
+ * datetimes, ...) or the object is no numpy.dtype (or NULL). */
+bool mr_object_dtype(const struct mr_object *object, mr_dtype *out);
+
 /* What the object is, for messages: "list", "sklearn.svm._classes.LinearSVC". Writes at most size
  * bytes with the NUL; returns `out`. */
 const char *mr_object_describe(const struct mr_object *object, char *out, size_t size);

@@ -263,6 +263,13 @@ static mr_status read_constructor(struct loader *l, yyjson_val *node, struct mr_
     return MR_OK;
 }
 
+/* DTypeNode: an empty array of the dtype, which becomes the state. */
+static mr_status read_dtype(struct loader *l, yyjson_val *node, struct mr_object *object) {
+    yyjson_val *child = yyjson_obj_get(node, "content");
+    if (!child) return fail_node(l, node, "has no content");
+    return read_node(l, child, &object->instance.state);
+}
+
 /* TreeNode, LossNode, QuantileForestNode. */
 static mr_status read_reduce(struct loader *l, yyjson_val *node, struct mr_object *object) {
     const struct mr_object *args;
@@ -427,8 +434,9 @@ static const struct {
     {"RandomStateNode", read_object},
     {"BytesNode", read_bytes},
     {"BytearrayNode", read_bytes},
-    /* SliceNode, PartialNode, MethodNode, OperatorFuncNode, DTypeNode, RandomGeneratorNode,
-     * SparseMatrixNode and nodes to come: the class alone. */
+    {"DTypeNode", read_dtype},
+    /* SliceNode, PartialNode, MethodNode, OperatorFuncNode, RandomGeneratorNode, SparseMatrixNode
+     * and nodes to come: the class alone. */
 };
 
 /* Fills a new object, which is an instance until the reader of its node type says otherwise. */

@@ -2,9 +2,9 @@
 
 /* Adding a family of transformers is one line here and a file. */
 static const struct mr_pipe_class *const families[] = {
-    mr_pipe_chain_classes,
-    mr_pipe_columns_classes,
-    mr_pipe_function_classes,
+    mr_pipe_chain_classes,    mr_pipe_columns_classes, mr_pipe_encode_classes,
+    mr_pipe_function_classes, mr_pipe_impute_classes,  mr_pipe_normalize_classes,
+    mr_pipe_scale_classes,    mr_pipe_select_classes,  mr_pipe_union_classes,
 };
 
 #define N_FAMILIES (sizeof(families) / sizeof(*families))
@@ -38,6 +38,10 @@ static mr_status build_instance(struct mr_pipe_builder *b, const struct mr_sk_es
     }
     struct mr_sk_estimator estimator;
     MR_TRY(mr_sk_inside(outer, object, b->arena, &estimator, b->err));
+    const struct mr_object *copy = mr_object_attr(object, "copy");
+    if (b->is_shared && copy && copy->kind == MR_OBJECT_BOOL && !copy->boolean) {
+        return mr_sk_refuse(&estimator, "that may change the X that others get too", b->err);
+    }
     b->depth++;
     mr_status status = type->build(b, &estimator, takes, n_in, out);
     b->depth--;
@@ -73,8 +77,7 @@ void *mr_pipe_new_step(struct mr_pipe_builder *b, const struct mr_sk_estimator *
     return step;
 }
 
-/* Attributes ------------------------------------------------------------------------------------
- */
+/* Attributes ----------------------------------------------------------------------------------- */
 
 mr_status mr_pipe_check_dense(struct mr_pipe_builder *b, const struct mr_sk_estimator *estimator,
                               mr_pipe_kind takes) {
@@ -143,8 +146,7 @@ mr_status mr_pipe_count_features(struct mr_pipe_builder *b, const struct mr_sk_e
     return MR_OK;
 }
 
-/* What is asked of every step -------------------------------------------------------------------
- */
+/* What is asked of every step ------------------------------------------------------------------ */
 
 mr_status mr_pipe_transform(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
                             struct mr_arena *arena, struct mr_pipe_x *out, struct mr_error *err) {

@@ -20,8 +20,7 @@ struct columns {
     const struct part *parts;
 };
 
-/* Selection -------------------------------------------------------------------------------------
- */
+/* Selection ------------------------------------------------------------------------------------ */
 
 /* Which column of the table is which feature, by name: others may be there, in any order. */
 static bool find_by_name(const struct columns *columns, const struct mr_table *table,
@@ -116,8 +115,7 @@ static mr_status select_part(const struct part *part, const struct mr_pipe_x *x,
     return MR_OK;
 }
 
-/* Transformation --------------------------------------------------------------------------------
- */
+/* Transformation ------------------------------------------------------------------------------- */
 
 /* The parts of a tensor have its dtype; those of its numbers are copied only to be transformed. */
 static bool can_take(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
@@ -162,8 +160,7 @@ static mr_status transform(const struct mr_pipe_step *step, const struct mr_pipe
 
 static const struct mr_pipe_step_ops columns_ops = {.can_take = can_take, .transform = transform};
 
-/* Building --------------------------------------------------------------------------------------
- */
+/* Building ------------------------------------------------------------------------------------- */
 
 static const char *const attributes[] = {
     "_columns",

@@ -5,6 +5,7 @@
 #include "engine/graph.h"
 #include "engine/linear/linear.h"
 #include "engine/pipeline/pipeline_int.h"
+#include "engine/pipeline/requirements.h"
 #include "schema/slice.h"
 
 /* What is computed together stays in the caches. */
@@ -20,8 +21,7 @@ struct mr_engine_model {
     size_t block_rows;
 };
 
-/* Building --------------------------------------------------------------------------------------
- */
+/* Building ------------------------------------------------------------------------------------- */
 
 /* Estimators of scikit-learn that take a sparse matrix, and for which its zeros are zeros. */
 static bool takes_sparse(const struct mr_engine *engine, const struct mr_object *estimator,
@@ -96,6 +96,7 @@ static mr_status read_pipeline(const struct mr_model_source *source, struct mr_a
     model->version = mr_arena_strdup(model->arena, mr_str_from(estimator.version.text));
     if (!model->version) return mr_arena_fail(model->arena, err);
     struct mr_pipe_builder builder = {.arena = model->arena, .scratch = scratch, .err = err};
+    builder.is_missing_text_nan = mr_pipe_requires_pandas_3(source->path, scratch);
     const struct mr_object *last = NULL;
     MR_TRY(read_estimator(&estimator, &builder, model, &last));
     MR_TRY(mr_engine_find_inside(source, last, &model->estimator, err));
@@ -157,8 +158,7 @@ static void describe(const struct mr_engine_model *model, struct mr_buf *buf) {
     mr_engine_describe(&model->estimator, buf);
 }
 
-/* Prediction ------------------------------------------------------------------------------------
- */
+/* Prediction ----------------------------------------------------------------------------------- */
 
 static bool can_take(const struct mr_engine_model *model, const struct mr_input *input,
                      struct mr_arena *arena, const char **reason) {

@@ -12,7 +12,7 @@
 #include "engine/sklearn/features.h"
 #include "schema/table.h"
 
-/* What flows ---------------------------------------------------------------------------------- */
+/* What flows ----------------------------------------------------------------------------------- */
 
 /* What a step is given, and gives. */
 typedef enum mr_pipe_kind {
@@ -81,7 +81,7 @@ bool mr_pipe_are_numbers(const struct mr_pipe_x *x, const char **reason);
 MR_MUST_CHECK mr_status mr_pipe_toarray(const struct mr_csr *csr, struct mr_arena *arena,
                                         struct mr_pipe_x *out, struct mr_error *err);
 
-/* Steps --------------------------------------------------------------------------------------- */
+/* Steps ---------------------------------------------------------------------------------------- */
 
 struct mr_pipe_step;
 
@@ -114,7 +114,7 @@ MR_MUST_CHECK mr_status mr_pipe_transform(const struct mr_pipe_step *step,
 bool mr_pipe_can_take(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
                       struct mr_arena *arena, const char **reason);
 
-/* Building ------------------------------------------------------------------------------------ */
+/* Building ------------------------------------------------------------------------------------- */
 
 /* Transformers inside of each other; a graph may contain itself. */
 #define MR_PIPE_MAX_DEPTH 16
@@ -129,6 +129,10 @@ struct mr_pipe_builder {
     struct mr_error *err;
     unsigned depth;
     unsigned n_steps;
+    /* Texts that are missing are NaN, of whatever format a request was: see requirements.h. Else
+     * those of columns that are not is_object may be None, or NaN. */
+    bool is_missing_text_nan;
+    bool is_shared; /* several steps get the same X: none may change it */
 };
 
 struct mr_pipe_class {
@@ -144,7 +148,13 @@ struct mr_pipe_class {
 /* The tables of the families, each ended by a class without a module. */
 extern const struct mr_pipe_class mr_pipe_chain_classes[];   /* chain.c */
 extern const struct mr_pipe_class mr_pipe_columns_classes[]; /* columns.c */
+extern const struct mr_pipe_class mr_pipe_encode_classes[];  /* encode.c */
 extern const struct mr_pipe_class mr_pipe_function_classes[];
+extern const struct mr_pipe_class mr_pipe_normalize_classes[];
+extern const struct mr_pipe_class mr_pipe_scale_classes[];
+extern const struct mr_pipe_class mr_pipe_impute_classes[];
+extern const struct mr_pipe_class mr_pipe_union_classes[];
+extern const struct mr_pipe_class mr_pipe_select_classes[];
 
 /* Build the step of an object inside of an estimator: an instance of a known class, "passthrough"
  * or None (*out NULL: X goes through, also through a Pipeline of nothing else).  statuses as above

@@ -1,7 +1,8 @@
 #include "engine/pipeline/stack.h"
 
-/* Dtypes ----------------------------------------------------------------------------------------
- */
+#include "engine/pipeline/strided.h"
+
+/* Dtypes --------------------------------------------------------------------------------------- */
 
 static mr_dtype signed_of(size_t size) {
     switch (size) {
@@ -48,6 +49,18 @@ static mr_dtype dtype_of(const struct mr_pipe_x *x) {
                                            : x->input.tensors[0].dtype;
 }
 
+/* numpy.result_type: floating-point dtypes first, else int16, uint16 and float32 made float64. */
+static mr_dtype result_type(const struct mr_pipe_x *parts, size_t n) {
+    mr_dtype dtype = MR_BOOL;
+    for (int is_float = 1; is_float >= 0; is_float--) {
+        for (size_t i = 0; i < n; i++) {
+            mr_dtype other = dtype_of(&parts[i]);
+            if ((mr_dtype_kind(other) == 'f') == is_float) dtype = mr_pipe_promote(dtype, other);
+        }
+    }
+    return dtype;
+}
+
 static mr_status check_parts(const struct mr_pipe_x *parts, size_t n, struct mr_error *err) {
     for (size_t i = 0; i < n; i++) {
         const char *reason = NULL;
@@ -58,79 +71,26 @@ static mr_status check_parts(const struct mr_pipe_x *parts, size_t n, struct mr_
     return MR_OK;
 }
 
-/* Values ----------------------------------------------------------------------------------------
- */
-
-/* A column of numbers. */
-struct strided {
-    mr_dtype dtype;
-    const char *values;
-    size_t stride; /* bytes from row to row */
-};
-
-static double read_double(const struct strided *from, size_t r) {
-    const void *value = from->values + r * from->stride;
-    switch (from->dtype) {
-    case MR_BOOL:
-    case MR_UINT8: return *(const uint8_t *)value;
-    case MR_INT8: return *(const int8_t *)value;
-    case MR_INT16: return *(const int16_t *)value;
-    case MR_UINT16: return *(const uint16_t *)value;
-    case MR_INT32: return *(const int32_t *)value;
-    case MR_UINT32: return *(const uint32_t *)value;
-    case MR_INT64: return (double)*(const int64_t *)value;
-    case MR_FLOAT32: return (double)*(const float *)value;
-    default: return *(const double *)value;
-    }
-}
-
-static int64_t read_integer(const struct strided *from, size_t r) {
-    if (from->dtype == MR_INT64) return *(const int64_t *)(from->values + r * from->stride);
-    return (int64_t)read_double(from, r);
-}
-
-static void write_integer(mr_dtype dtype, void *to, int64_t value) {
-    switch (dtype) {
-    case MR_BOOL:
-    case MR_UINT8:
-    case MR_INT8: *(uint8_t *)to = (uint8_t)value; break;
-    case MR_INT16:
-    case MR_UINT16: *(uint16_t *)to = (uint16_t)value; break;
-    case MR_INT32:
-    case MR_UINT32: *(uint32_t *)to = (uint32_t)value; break;
-    default: *(int64_t *)to = value; break;
-    }
-}
+/* Values --------------------------------------------------------------------------------------- */
 
 /* Copies a column into a column of rows that are `stride` bytes long. */
-static void copy_column(const struct strided *from, size_t n_rows, mr_dtype dtype, char *to,
+static void copy_column(const struct mr_pipe_strided *from, size_t n_rows, mr_dtype dtype, char *to,
                         size_t stride) {
     if (dtype == MR_FLOAT64) {
-        for (size_t r = 0; r < n_rows; r++) *(double *)(to + r * stride) = read_double(from, r);
+        for (size_t r = 0; r < n_rows; r++)
+            *(double *)(to + r * stride) = mr_pipe_read_double(from, r);
     } else if (dtype == MR_FLOAT32) {
         for (size_t r = 0; r < n_rows; r++) {
-            *(float *)(to + r * stride) = (float)read_double(from, r);
+            *(float *)(to + r * stride) = (float)mr_pipe_read_double(from, r);
         }
     } else {
         for (size_t r = 0; r < n_rows; r++) {
-            write_integer(dtype, to + r * stride, read_integer(from, r));
+            mr_pipe_write_integer(dtype, to + r * stride, mr_pipe_read_integer(from, r));
         }
     }
 }
 
-static struct strided column_of(const struct mr_pipe_x *x, size_t c) {
-    if (x->input.kind == MR_INPUT_TABLE) {
-        const struct mr_column *column = &x->input.table.columns[c];
-        return (struct strided){column->dtype, column->values, mr_dtype_size(column->dtype)};
-    }
-    const struct mr_tensor *tensor = &x->input.tensors[0];
-    size_t size = mr_dtype_size(tensor->dtype);
-    return (struct strided){tensor->dtype, (const char *)tensor->values + c * size,
-                            size * (size_t)tensor->shape[1]};
-}
-
-/* Dense -----------------------------------------------------------------------------------------
- */
+/* Dense ---------------------------------------------------------------------------------------- */
 
 static mr_status stack_dense(const struct mr_pipe_x *parts, size_t n, size_t n_cols, mr_dtype dtype,
                              struct mr_arena *arena, struct mr_pipe_x *out, struct mr_error *err) {
@@ -144,15 +104,39 @@ static mr_status stack_dense(const struct mr_pipe_x *parts, size_t n, size_t n_c
         if (dense.kind == MR_PIPE_SPARSE) MR_TRY(mr_pipe_toarray(dense.csr, arena, &dense, err));
         size_t n_part = mr_pipe_n_cols(&dense);
         for (size_t c = 0; c < n_part; c++, to += size) {
-            struct strided from = column_of(&dense, c);
+            struct mr_pipe_strided from = mr_pipe_strided_of(&dense, c);
             copy_column(&from, n_rows, dtype, to, stride);
         }
     }
     return mr_pipe_give_tensor(n_rows, n_cols, dtype, values, arena, out, err);
 }
 
-/* Sparse ----------------------------------------------------------------------------------------
- */
+/* numpy.result_type: booleans are converted before they would make Python objects of the others
+ * (sklearn/utils/validation.py, versions 1.1.3 to 1.9.1: _pandas_dtype_needs_early_conversion). */
+static mr_dtype dtype_of_columns(const struct mr_pipe_x *x) {
+    if (x->input.kind != MR_INPUT_TABLE) return x->input.tensors[0].dtype;
+    const struct mr_table *table = &x->input.table;
+    mr_dtype dtype = table->columns[0].dtype;
+    for (size_t i = 1; i < table->n_cols; i++) {
+        dtype = mr_pipe_promote(dtype, table->columns[i].dtype);
+    }
+    return dtype;
+}
+
+mr_status mr_pipe_gather(const struct mr_pipe_x *x, const uint32_t *columns, size_t n,
+                         struct mr_arena *arena, struct mr_pipe_x *out, struct mr_error *err) {
+    mr_dtype dtype = dtype_of_columns(x);
+    size_t n_rows = mr_pipe_n_rows(x), size = mr_dtype_size(dtype);
+    char *values = mr_arena_array(arena, n_rows * n, size);
+    if (!values) return mr_arena_fail(arena, err);
+    for (size_t i = 0; i < n; i++) {
+        struct mr_pipe_strided from = mr_pipe_strided_of(x, columns[i]);
+        copy_column(&from, n_rows, dtype, values + i * size, n * size);
+    }
+    return mr_pipe_give_tensor(n_rows, n, dtype, values, arena, out, err);
+}
+
+/* Sparse --------------------------------------------------------------------------------------- */
 
 struct items {
     size_t n, capacity;
@@ -180,8 +164,8 @@ static void add_row(const struct mr_pipe_x *part, size_t r, size_t first, struct
     }
     size_t n_cols = mr_pipe_n_cols(part);
     for (size_t c = 0; c < n_cols; c++) {
-        struct strided from = column_of(part, c);
-        double value = read_double(&from, r);
+        struct mr_pipe_strided from = mr_pipe_strided_of(part, c);
+        double value = mr_pipe_read_double(&from, r);
         if (value == 0) continue;
         items->columns[items->n] = (uint32_t)(first + c);
         items->values[items->n++] = value;
@@ -218,8 +202,7 @@ static mr_status stack_sparse(const struct mr_pipe_x *parts, size_t n, size_t n_
 mr_status mr_pipe_stack(const struct mr_pipe_x *parts, size_t n, size_t n_cols, mr_pipe_kind gives,
                         struct mr_arena *arena, struct mr_pipe_x *out, struct mr_error *err) {
     MR_TRY(check_parts(parts, n, err));
-    mr_dtype dtype = dtype_of(&parts[0]);
-    for (size_t i = 1; i < n; i++) dtype = mr_pipe_promote(dtype, dtype_of(&parts[i]));
+    mr_dtype dtype = result_type(parts, n);
     if (gives == MR_PIPE_SPARSE) return stack_sparse(parts, n, n_cols, dtype, arena, out, err);
     return stack_dense(parts, n, n_cols, dtype, arena, out, err);
 }

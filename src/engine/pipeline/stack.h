@@ -12,6 +12,14 @@ MR_MUST_CHECK mr_status mr_pipe_stack(const struct mr_pipe_x *parts, size_t n, s
                                       mr_pipe_kind gives, struct mr_arena *arena,
                                       struct mr_pipe_x *out, struct mr_error *err);
 
+/* Some columns of a FRAME of numbers as one ndarray, of the dtype that check_array with dtype=None
+ * makes of all its columns.
+ * columns  their numbers, n of them
+ * returns  MR_OK; MR_E_TOO_LARGE, MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_pipe_gather(const struct mr_pipe_x *x, const uint32_t *columns, size_t n,
+                                       struct mr_arena *arena, struct mr_pipe_x *out,
+                                       struct mr_error *err);
+
 /* numpy.promote_types of booleans, integers and floating-point numbers up to 64 bits. */
 mr_dtype mr_pipe_promote(mr_dtype a, mr_dtype b);
 

@@ -14,8 +14,7 @@ size_t mr_pipe_n_cols(const struct mr_pipe_x *x) {
     return tensor->n_dims > 1 ? (size_t)tensor->shape[1] : 1;
 }
 
-/* Numbers ---------------------------------------------------------------------------------------
- */
+/* Numbers -------------------------------------------------------------------------------------- */
 
 bool mr_pipe_is_number(mr_dtype dtype) {
     return strchr("biuf", mr_dtype_kind(dtype)) && dtype != MR_UINT64 && dtype != MR_FLOAT16;
@@ -97,8 +96,7 @@ mr_status mr_pipe_give_numbers(const struct mr_pipe_numbers *numbers, struct mr_
                                err);
 }
 
-/* Sparse ----------------------------------------------------------------------------------------
- */
+/* Sparse --------------------------------------------------------------------------------------- */
 
 mr_status mr_pipe_toarray(const struct mr_csr *csr, struct mr_arena *arena, struct mr_pipe_x *out,
                           struct mr_error *err) {
