@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from predictor import Predictor, Refused
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
@@ -28,6 +29,7 @@ from sklearn.feature_selection import (
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import KBinsDiscretizer
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeRegressor
 
@@ -194,8 +196,8 @@ def test_p_values(predictor):
 
 def test_coefficients(predictor):
     generator = np.random.default_rng(3)
-    for i in range(36):
-        n, n_rows = int(generator.integers(1, 150)), int(generator.integers(1, 8))
+    for i in range(24):
+        n, n_rows = [1, 7, 9, 40, 300][i % 5], int(generator.integers(1, 8))
         x = np.arange(2.0 * n).reshape(2, n) + 1
         model = LogisticRegression().fit(x, [0, 1])
         coef = generator.choice([-1, 0, 0.5, 3], (n_rows, n)) if i % 2 else generator.normal(0, 1, (n_rows, n))
@@ -268,6 +270,20 @@ def test_values_that_are_not_finite(predictor):
                 assert refused.value.error_code == "BAD_REQUEST"
                 continue
             assert predictor.predict(rows).tolist() == want.tolist()
+
+
+def test_sparse(predictor):
+    x, y = data()
+    binned = KBinsDiscretizer(4, strategy="uniform").fit(x)
+    for selector in (SelectKBest(k=7), VarianceThreshold(0.1), SelectFromModel(LogisticRegression())):
+        model = make_pipeline(binned, *[step for _, step in selecting(selector, binned.transform(x), y).steps])
+        n_kept = selector.get_support().sum()
+        assert 1 < n_kept < 36 and scipy.sparse.issparse(model[:-1].transform(x))
+        model.steps[-1] = ("last", LogisticRegression().fit(selector.transform(binned.transform(x)), y))
+        model[-1].coef_, model[-1].intercept_ = 2.0 ** -np.arange(n_kept)[None], np.zeros(1)  # exact sums
+        predictor.load(model, "decision_function")
+        for rows in (x, x[:1]):
+            assert predictor.predict(rows).tolist() == model.decision_function(rows).tolist()
 
 
 def test_inside_a_column_transformer(predictor):

@@ -1,7 +1,7 @@
 /* Loads model files and predicts: how the Python tests compare engines with the original libraries.
  *
  * Reads a JSON object a line and writes one a line.
- * {"load": {"flavor", "path", "data_path", "serialization_format", "model_class", "predict_fn",
+ * {"load": {"flavor", "folder", "data_path", "serialization_format", "model_class", "predict_fn",
  *           "nested": bool, "inputs", "params": the signature's, as the texts in MLmodel}}
  *     replaces the model; answers {"engine", "reason", "description"}
  * {"table": {"n_rows", "columns": [{"name", "is_named", "dtype", "values", "is_object"}]}}
@@ -259,10 +259,10 @@ static mr_status load(yyjson_val *request, struct mr_engine *engine, struct mr_a
     MR_TRY(mr_signature_read(text_of(yyjson_obj_get(request, "inputs")), none,
                              text_of(yyjson_obj_get(request, "params")), arena, &signature, err));
     signature.is_nested = yyjson_get_bool(yyjson_obj_get(request, "nested"));
-    const char *path = yyjson_get_str(yyjson_obj_get(request, "path"));
+    const char *folder = yyjson_get_str(yyjson_obj_get(request, "folder"));
     struct mr_model_source source = {
         .flavor = text_of(yyjson_obj_get(request, "flavor")),
-        .path = path ? path : ".",
+        .path = folder ? folder : ".",
         .data_path = yyjson_get_str(yyjson_obj_get(request, "data_path")),
         .serialization_format = text_of(yyjson_obj_get(request, "serialization_format")),
         .model_class = text_of(yyjson_obj_get(request, "model_class")),

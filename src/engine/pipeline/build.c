@@ -2,9 +2,10 @@
 
 /* Adding a family of transformers is one line here and a file. */
 static const struct mr_pipe_class *const families[] = {
-    mr_pipe_chain_classes,    mr_pipe_columns_classes, mr_pipe_encode_classes,
-    mr_pipe_function_classes, mr_pipe_impute_classes,  mr_pipe_normalize_classes,
-    mr_pipe_scale_classes,    mr_pipe_select_classes,  mr_pipe_union_classes,
+    mr_pipe_bins_classes,      mr_pipe_chain_classes,      mr_pipe_columns_classes,
+    mr_pipe_encode_classes,    mr_pipe_function_classes,   mr_pipe_impute_classes,
+    mr_pipe_normalize_classes, mr_pipe_polynomial_classes, mr_pipe_scale_classes,
+    mr_pipe_select_classes,    mr_pipe_text_classes,       mr_pipe_union_classes,
 };
 
 #define N_FAMILIES (sizeof(families) / sizeof(*families))
@@ -121,6 +122,11 @@ mr_status mr_pipe_vector(struct mr_pipe_builder *b, const struct mr_sk_estimator
 mr_status mr_pipe_flag(struct mr_pipe_builder *b, const struct mr_sk_estimator *estimator,
                        const char *attribute, bool *out) {
     const struct mr_object *object = mr_object_attr(estimator->object, attribute);
+    if (object && object->kind == MR_OBJECT_ARRAY && object->array.n_dims == 0 &&
+        object->array.is_known && object->array.dtype == MR_BOOL) {
+        *out = *(const uint8_t *)object->array.values != 0;
+        return MR_OK;
+    }
     if (!object || object->kind != MR_OBJECT_BOOL) {
         char text[200];
         return mr_fail(b->err, MR_E_UNSUPPORTED, "%s: %s should be True or False, but is %s",

@@ -190,8 +190,8 @@ struct mr_cells mr_cells_of(const struct mr_pipe_x *x, size_t c) {
                              .n_rows = (size_t)tensor->shape[0]};
 }
 
-/* Whether an integer dtype has the first category, which unknown values are replaced by: else the
- * index of what became of it may be that of none. */
+/* Whether an integer dtype has the first category, which _transform assigns to unknown values: else
+ * what became of it may belong behind the last one. */
 static bool has_first(mr_dtype dtype, const struct mr_categories *categories) {
     double first = categories->n_numbers ? categories->reals[0] : 0.5;
     if (dtype == MR_INT64 && categories->integers) return true;
@@ -221,7 +221,7 @@ static bool can_take_texts(const struct mr_categories *categories, const struct 
 }
 
 bool mr_categories_can_take(const struct mr_categories *categories, const struct mr_cells *cells,
-                            const char **reason) {
+                            bool uses_unknown, const char **reason) {
     mr_dtype dtype = cells->dtype;
     if (dtype == MR_STRING) return can_take_texts(categories, cells, reason);
     *reason = "a column that is neither texts nor numbers, or lacks some, for an encoder";
@@ -231,7 +231,7 @@ bool mr_categories_can_take(const struct mr_categories *categories, const struct
     *reason = "a column of a dtype that an encoder was not fitted to";
     if (dtype == MR_BOOL) return categories->takes_bool;
     return categories->reals && compares_exactly(dtype, categories) &&
-           (mr_dtype_kind(dtype) == 'f' || has_first(dtype, categories));
+           (!uses_unknown || mr_dtype_kind(dtype) == 'f' || has_first(dtype, categories));
 }
 
 /* Values --------------------------------------------------------------------------------------- */

@@ -49,9 +49,11 @@ MR_MUST_CHECK mr_status mr_categories_read(const struct mr_sk_estimator *estimat
                                            const struct mr_object *object, struct mr_arena *arena,
                                            struct mr_categories *out, struct mr_error *err);
 
-/* Whether a column can be looked up, by its dtype. false: *reason is a phrase. */
+/* Whether a column can be looked up, by its dtype. false: *reason is a phrase.
+ * uses_unknown  the index that numpy has for an unknown value is used, if only to be replaced: it
+ *               must not be beyond the categories */
 bool mr_categories_can_take(const struct mr_categories *categories, const struct mr_cells *cells,
-                            const char **reason);
+                            bool uses_unknown, const char **reason);
 
 /* The index of each row's category; categories->n: it is none of them.
  * returns  n_rows, or the first row that is infinite: scikit-learn raises */

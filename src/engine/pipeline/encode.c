@@ -163,7 +163,8 @@ bool mr_encoder_can_take(const struct mr_pipe_step *step, const struct mr_pipe_x
     }
     for (size_t i = 0; i < encoder->features.n_features; i++) {
         struct mr_cells cells = mr_cells_of(x, i);
-        if (!mr_categories_can_take(&encoder->categories[i], &cells, reason)) return false;
+        if (!mr_categories_can_take(&encoder->categories[i], &cells, encoder->uses_unknown, reason))
+            return false;
     }
     return true;
 }
@@ -213,7 +214,8 @@ static mr_status find_column(const struct mr_encoder *encoder, const struct mr_p
     const struct mr_categories *categories = &encoder->categories[feature];
     struct mr_cells cells = mr_cells_of(x, feature);
     const char *reason = NULL;
-    if (!mr_categories_can_take(categories, &cells, &reason)) { /* what a step gave */
+    if (!mr_categories_can_take(categories, &cells, encoder->uses_unknown,
+                                &reason)) { /* what a step gave */
         return mr_fail(err, MR_E_BAD_REQUEST, "%s: feature %zu is %s", encoder->base.name, feature,
                        reason);
     }

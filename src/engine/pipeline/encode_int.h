@@ -10,6 +10,7 @@ struct mr_encoder {
     struct mr_pipe_step base;
     struct mr_sk_feature_spec features;
     bool raises_unknown;                    /* handle_unknown="error" */
+    bool uses_unknown;                      /* see mr_categories_can_take */
     const struct mr_categories *categories; /* one of each feature */
 };
 

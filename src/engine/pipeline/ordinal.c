@@ -71,7 +71,7 @@ static const char *const attributes[] = {
 
 /* Store a number as the dtype has it; false: it has no such number, or not for sure. */
 static bool write_code(mr_dtype dtype, void *to, double value) {
-    if (fabs(value) > 0x1p53) return false;
+    if (fabs(value) >= 0x1p53) return false; /* of an integer: it may have been rounded */
     if (dtype == MR_FLOAT64) {
         *(double *)to = value;
         return true;

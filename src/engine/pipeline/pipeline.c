@@ -96,7 +96,10 @@ static mr_status read_pipeline(const struct mr_model_source *source, struct mr_a
     model->version = mr_arena_strdup(model->arena, mr_str_from(estimator.version.text));
     if (!model->version) return mr_arena_fail(model->arena, err);
     struct mr_pipe_builder builder = {.arena = model->arena, .scratch = scratch, .err = err};
-    builder.is_missing_text_nan = mr_pipe_requires_pandas_3(source->path, scratch);
+    /* Texts of pandas 3 have a dtype of their own, with NaN where one is missing; before, and in
+     * JSON alone, that was None in a column of Python objects. */
+    builder.is_missing_text_nan = mr_pipe_requires(source->path, "pandas", 3, scratch);
+    builder.is_numpy_2 = mr_pipe_requires(source->path, "numpy", 2, scratch);
     const struct mr_object *last = NULL;
     MR_TRY(read_estimator(&estimator, &builder, model, &last));
     MR_TRY(mr_engine_find_inside(source, last, &model->estimator, err));

@@ -132,7 +132,8 @@ struct mr_pipe_builder {
     /* Texts that are missing are NaN, of whatever format a request was: see requirements.h. Else
      * those of columns that are not is_object may be None, or NaN. */
     bool is_missing_text_nan;
-    bool is_shared; /* several steps get the same X: none may change it */
+    bool is_numpy_2; /* Python would compute with numpy 2 or later; false: not known */
+    bool is_shared;  /* several steps get the same X: none may change it */
 };
 
 struct mr_pipe_class {
@@ -146,15 +147,18 @@ struct mr_pipe_class {
 };
 
 /* The tables of the families, each ended by a class without a module. */
-extern const struct mr_pipe_class mr_pipe_chain_classes[];   /* chain.c */
-extern const struct mr_pipe_class mr_pipe_columns_classes[]; /* columns.c */
-extern const struct mr_pipe_class mr_pipe_encode_classes[];  /* encode.c */
+extern const struct mr_pipe_class mr_pipe_bins_classes[];
+extern const struct mr_pipe_class mr_pipe_chain_classes[];
+extern const struct mr_pipe_class mr_pipe_columns_classes[];
+extern const struct mr_pipe_class mr_pipe_encode_classes[];
 extern const struct mr_pipe_class mr_pipe_function_classes[];
-extern const struct mr_pipe_class mr_pipe_normalize_classes[];
-extern const struct mr_pipe_class mr_pipe_scale_classes[];
 extern const struct mr_pipe_class mr_pipe_impute_classes[];
-extern const struct mr_pipe_class mr_pipe_union_classes[];
+extern const struct mr_pipe_class mr_pipe_normalize_classes[];
+extern const struct mr_pipe_class mr_pipe_polynomial_classes[];
+extern const struct mr_pipe_class mr_pipe_scale_classes[];
 extern const struct mr_pipe_class mr_pipe_select_classes[];
+extern const struct mr_pipe_class mr_pipe_text_classes[];
+extern const struct mr_pipe_class mr_pipe_union_classes[];
 
 /* Build the step of an object inside of an estimator: an instance of a known class, "passthrough"
  * or None (*out NULL: X goes through, also through a Pipeline of nothing else).  statuses as above
@@ -194,7 +198,7 @@ MR_MUST_CHECK mr_status mr_pipe_vector(struct mr_pipe_builder *b,
                                        const struct mr_sk_estimator *estimator,
                                        const char *attribute, size_t n, const double **out);
 
-/* True or False under an attribute. */
+/* True or False under an attribute, Python's or numpy's. */
 MR_MUST_CHECK mr_status mr_pipe_flag(struct mr_pipe_builder *b,
                                      const struct mr_sk_estimator *estimator, const char *attribute,
                                      bool *out);

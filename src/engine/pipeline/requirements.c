@@ -18,7 +18,7 @@ static bool begins(struct mr_str text, const char *with) {
 }
 
 /* "==3.0.1", ">= 3", "~=3.1,<4": a lower bound, first of what a requirement asks for. */
-static bool is_from_3_on(struct mr_str bound) {
+static bool is_from_major_on(struct mr_str bound, unsigned wanted) {
     static const char *const operators[] = {"===", "==", ">=", "~="};
     size_t n_operators = sizeof(operators) / sizeof(*operators), i = 0;
     while (i < n_operators && !begins(bound, operators[i])) i++;
@@ -30,24 +30,26 @@ static bool is_from_3_on(struct mr_str bound) {
         major = major * 10 + (unsigned)(version.data[n] - '0');
     }
     bool is_whole = n == version.size || strchr(".,# \t", version.data[n]); /* no "2026!1.0" */
-    return n > 0 && is_whole && major >= 3;
+    return n > 0 && is_whole && major >= wanted;
 }
 
 /* PEP 508, as far as it is one package by its version alone. */
-static bool is_pandas_3(struct mr_str line) {
+static bool is_requirement(struct mr_str line, const char *package, unsigned major) {
     line = mr_str_trim(line);
-    if (line.size < 6 || strncasecmp(line.data, "pandas", 6) != 0) return false;
+    size_t size = strlen(package);
+    if (line.size < size || strncasecmp(line.data, package, size) != 0) return false;
     if (memchr(line.data, ';', line.size)) return false; /* only for some environments */
-    line = mr_str_trim(skip(line, 6));
+    line = mr_str_trim(skip(line, size));
     if (begins(line, "[")) { /* extras */
         const char *end = memchr(line.data, ']', line.size);
         if (!end) return false;
         line = mr_str_trim(skip(line, (size_t)(end + 1 - line.data)));
     }
-    return is_from_3_on(line);
+    return is_from_major_on(line, major);
 }
 
-bool mr_pipe_requires_pandas_3(const char *folder, struct mr_arena *scratch) {
+bool mr_pipe_requires(const char *folder, const char *package, unsigned major,
+                      struct mr_arena *scratch) {
     static const char name[] = "/requirements.txt";
     if (!folder) return false;
     size_t size = strlen(folder) + sizeof(name);
@@ -59,7 +61,7 @@ bool mr_pipe_requires_pandas_3(const char *folder, struct mr_arena *scratch) {
     while (text.size) {
         const char *end = memchr(text.data, '\n', text.size);
         size_t n = end ? (size_t)(end - text.data) : text.size;
-        if (is_pandas_3((struct mr_str){text.data, n})) return true;
+        if (is_requirement((struct mr_str){text.data, n}, package, major)) return true;
         text = skip(text, end ? n + 1 : n);
     }
     return false;

@@ -3,7 +3,8 @@
  * SelectorMixin.transform). */
 #include "engine/pipeline/select.h"
 
-#include "engine/pipeline/stack.h"
+#include "engine/pipeline/param.h"
+#include "engine/pipeline/validate.h"
 
 struct select {
     struct mr_pipe_step base;
@@ -19,30 +20,6 @@ static bool can_take(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
     (void)step;
     (void)arena;
     return mr_pipe_are_numbers(x, reason);
-}
-
-/* All features are checked, those that are dropped too. */
-static mr_status check_values(const struct select *select, const struct mr_pipe_x *x,
-                              struct mr_arena *arena, struct mr_error *err) {
-    struct mr_sk_features features;
-    MR_TRY(mr_sk_features_init(&select->features, &x->input, arena, &features, err));
-    if (select->features.finite == MR_SK_ANY) return MR_OK;
-    size_t n_rows = (size_t)features.n_rows;
-    double *scratch = mr_arena_array(arena, n_rows, sizeof(*scratch));
-    if (!scratch) return mr_arena_fail(arena, err);
-    for (size_t i = 0; i < select->base.n_in; i++) {
-        mr_dtype dtype = features.columns ? features.columns[i].dtype : features.tensor->dtype;
-        const double *values;
-        if (mr_dtype_kind(dtype) != 'f') continue;
-        MR_TRY(mr_sk_features_column(&features, i, 0, n_rows, scratch, &values, err));
-    }
-    return MR_OK;
-}
-
-static mr_status select_dense(const struct select *select, const struct mr_pipe_x *x,
-                              struct mr_arena *arena, struct mr_pipe_x *out, struct mr_error *err) {
-    MR_TRY(check_values(select, x, arena, err));
-    return mr_pipe_gather(x, select->kept, select->base.n_out, arena, out, err);
 }
 
 static mr_status check_sparse(const struct select *select, const struct mr_csr *csr,
@@ -88,7 +65,9 @@ static mr_status transform(const struct mr_pipe_step *step, const struct mr_pipe
                            struct mr_arena *arena, struct mr_pipe_x *out, struct mr_error *err) {
     const struct select *select = (const struct select *)step;
     if (x->kind == MR_PIPE_SPARSE) return select_sparse(select, x->csr, arena, out, err);
-    return select_dense(select, x, arena, out, err);
+    MR_TRY(mr_pipe_validate(&select->features, x, select->kept, step->n_out, arena, out, err));
+    out->input.tensors[0].is_fortran = true; /* X[:, mask] */
+    return MR_OK;
 }
 
 static const struct mr_pipe_step_ops select_ops = {.can_take = can_take, .transform = transform};

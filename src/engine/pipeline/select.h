@@ -23,14 +23,4 @@ MR_MUST_CHECK mr_status mr_pipe_fitted_model(struct mr_pipe_builder *b,
 MR_MUST_CHECK mr_status mr_pipe_allows_nan(struct mr_pipe_builder *b,
                                            const struct mr_sk_estimator *selector, bool *out);
 
-/* An integer parameter: Python's, or a numpy.int64. */
-MR_MUST_CHECK mr_status mr_pipe_count_param(struct mr_pipe_builder *b,
-                                            const struct mr_sk_estimator *estimator,
-                                            const char *attribute, int64_t *out);
-
-/* A number as a parameter: Python's, or numpy's of 64 bits, which is not NaN. */
-MR_MUST_CHECK mr_status mr_pipe_real_param(struct mr_pipe_builder *b,
-                                           const struct mr_sk_estimator *estimator,
-                                           const char *attribute, double *out);
-
 #endif

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "engine/pipeline/param.h"
 #include "engine/pipeline/select.h"
 #include "engine/sklearn/numeric.h"
 

@@ -133,7 +133,10 @@ mr_status mr_pipe_gather(const struct mr_pipe_x *x, const uint32_t *columns, siz
         struct mr_pipe_strided from = mr_pipe_strided_of(x, columns[i]);
         copy_column(&from, n_rows, dtype, values + i * size, n * size);
     }
-    return mr_pipe_give_tensor(n_rows, n, dtype, values, arena, out, err);
+    MR_TRY(mr_pipe_give_tensor(n_rows, n, dtype, values, arena, out, err));
+    bool is_table = x->input.kind == MR_INPUT_TABLE;
+    out->input.tensors[0].is_fortran = is_table || x->input.tensors[0].is_fortran;
+    return MR_OK;
 }
 
 /* Sparse --------------------------------------------------------------------------------------- */

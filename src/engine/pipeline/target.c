@@ -125,6 +125,7 @@ mr_status mr_target_build(struct mr_pipe_builder *b, const struct mr_sk_estimato
                                     sizeof(attributes) / sizeof(*attributes)));
     struct mr_encoder *encoder = NULL;
     MR_TRY(mr_encoder_new(b, estimator, &target_ops, sizeof(struct target), takes, n_in, &encoder));
+    encoder->uses_unknown = true; /* _transform_X_ordinal takes all encodings before the mask */
     bool is_grouped = false;
     MR_TRY(mr_pipe_flag(b, estimator, "_infrequent_enabled", &is_grouped));
     if (is_grouped) return mr_sk_refuse(estimator, "of infrequent categories", b->err);

@@ -5,7 +5,7 @@
 struct feature_union {
     struct mr_pipe_step base;
     size_t n;
-    struct mr_pipe_step **steps; /* at least one; NULL: "passthrough" */
+    struct mr_pipe_step **steps; /* at least one; NULL: X passes through */
 };
 
 static bool can_take(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
@@ -65,9 +65,13 @@ static mr_status build_parts(struct mr_pipe_builder *b, const struct mr_sk_estim
                            "%s: transformer_list[%zu] is no pair of name and transformer",
                            estimator->name, i);
         }
-        if (mr_object_is_str(item->list.items[1], "drop")) continue;
+        const struct mr_object *object = item->list.items[1];
+        if (mr_object_is_str(object, "drop")) continue;
+        if (object->kind != MR_OBJECT_INSTANCE) { /* fit() makes one of "passthrough" */
+            return mr_sk_refuse(estimator, "that is not fitted", b->err);
+        }
         struct mr_pipe_step *step = NULL;
-        MR_TRY(mr_pipe_build_step(b, estimator, item->list.items[1], takes, *n_in, &step));
+        MR_TRY(mr_pipe_build_step(b, estimator, object, takes, *n_in, &step));
         if (step && step->gives != MR_PIPE_FRAME && step->gives != MR_PIPE_SPARSE) {
             return mr_sk_refuse(estimator, "whose transformers give texts", b->err);
         }

@@ -197,6 +197,36 @@ static void test_other_nodes(void **state) {
     assert_int_equal(mr_object_attr(items[9], "mask")->integer, 2);
 }
 
+/* An empty array says which; pickles have a code. */
+static void test_dtypes(void **state) {
+    (void)state;
+#define DTYPE(content)                                                                             \
+    "{\"__class__\": \"dtype\", \"__module__\": \"numpy\", \"__loader__\": \"DTypeNode\", "        \
+    "\"content\": " content
+    static const char *const nodes[] = {
+        DTYPE(NODE("ndarray", "NdArrayNode") ", \"type\": \"numpy\", \"file\": \"1.npy\"}") "}",
+        DTYPE(NODE("ndarray", "NdArrayNode") ", \"type\": \"json\", \"content\": [], "
+                                             "\"shape\": " LIST(JSON("0")) "}") "}",
+        DTYPE(JSON("1")) "}",
+        DTYPE(
+            "{\"__class__\": \"dtype\", \"__module__\": \"numpy\", \"__loader__\": \"DTypeNode\", "
+            "\"__id__\": 7}") ", \"__id__\": 7}",
+        NODE("dtype", "ObjectNode") "}",
+    };
+    const struct mr_object *const *items = parse_items(nodes, 5);
+    mr_dtype dtype = MR_BOOL;
+    assert_true(mr_object_dtype(items[0], &dtype) && dtype == MR_UINT8);
+    assert_true(mr_object_dtype(items[1], &dtype) && dtype == MR_OBJECT);
+    assert_false(mr_object_dtype(items[2], &dtype));
+    assert_false(mr_object_dtype(items[3], &dtype)); /* it contains itself */
+    assert_false(mr_object_dtype(items[4], &dtype));
+    assert_false(mr_object_dtype(NULL, &dtype));
+    char *schema = mr_arena_strdup(arena,
+                                   mr_str_from(NODE("dtype", "DTypeNode") ", \"protocol\": 2}"));
+    struct mr_skops file;
+    assert_int_equal(parse(schema, &file), MR_E_FORMAT);
+}
+
 static void test_same_id_is_same_object(void **state) {
     (void)state;
     const struct mr_object
@@ -406,12 +436,19 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scalars),         cmocka_unit_test(test_dict_keys),
-        cmocka_unit_test(test_instance),        cmocka_unit_test(test_arrays),
-        cmocka_unit_test(test_other_nodes),     cmocka_unit_test(test_same_id_is_same_object),
-        cmocka_unit_test(test_many_ids),        cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_nesting),         cmocka_unit_test(test_budget),
-        cmocka_unit_test(test_broken_archives), cmocka_unit_test(test_example),
+        cmocka_unit_test(test_scalars),
+        cmocka_unit_test(test_dict_keys),
+        cmocka_unit_test(test_instance),
+        cmocka_unit_test(test_arrays),
+        cmocka_unit_test(test_other_nodes),
+        cmocka_unit_test(test_dtypes),
+        cmocka_unit_test(test_same_id_is_same_object),
+        cmocka_unit_test(test_many_ids),
+        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_nesting),
+        cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_broken_archives),
+        cmocka_unit_test(test_example),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, arena_setup, arena_teardown);

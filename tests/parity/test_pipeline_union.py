@@ -1,0 +1,82 @@
+"""FeatureUnion in the pipeline engine against scikit-learn itself."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from predictor import Refused
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
+from sklearn.tree import DecisionTreeRegressor
+from test_pipeline import STORED, predictor  # noqa: F401
+from test_pipeline_impute import assert_bits, assert_left_to_python, assert_raises_too, chain, frame, numbers, seen
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.mark.parametrize("stored", STORED)
+def test_side_by_side(predictor, stored):
+    for x in (numbers(), frame(numbers()), numbers(dtype=np.float32), frame(numbers(dtype=np.float32))):
+        union = FeatureUnion([
+            ("median", SimpleImputer(strategy="median")),
+            ("none", "drop"),
+            ("two", make_pipeline(SimpleImputer(), SimpleImputer(strategy="constant"))),
+            ("mask", MissingIndicator(error_on_new=False)),
+            ("inner", make_union(SimpleImputer(strategy="most_frequent"))),
+        ])
+        assert_bits(predictor, chain(union.fit(x), x, np.float32), x, stored)
+
+
+def test_passthrough(predictor):
+    generator = np.random.default_rng(0)
+    x = pd.DataFrame({
+        "a": generator.integers(-9, 9, 300).astype(np.int16),
+        "b": generator.integers(0, 9, 300).astype(np.uint8),
+        "c": generator.random(300) < 0.5,
+        "d": generator.normal(0, 1, 300).astype(np.float32),
+        "e": generator.normal(0, 1, 300),
+    })
+    for names in (["a", "b"], ["b"], ["a", "d"], ["d"], ["a", "c"], ["c"], list(x.columns)):
+        part = x[names]
+        for order in ("passthrough", SimpleImputer()), (SimpleImputer(), "passthrough"):
+            model = chain(make_union(*order).fit(part), part, np.float32)
+            assert_bits(predictor, model, part)
+            assert_bits(predictor, model, part.to_numpy(np.float32))
+    assert_left_to_python(predictor, part.assign(e="text"))
+    assert_raises_too(predictor, model, part[["a", "b"]])
+    assert_raises_too(predictor, model, part.to_numpy(float)[:, :2])
+
+
+def test_columns_of_it(predictor):
+    x = frame(numbers())
+    columns = ColumnTransformer([("both", make_union(SimpleImputer(), MissingIndicator()), ["c1", "c3"])])
+    after = make_union("passthrough", SimpleImputer(strategy="constant"))
+    model = make_pipeline(columns, after, DecisionTreeRegressor(random_state=0)).fit(x, x["c5"])
+    assert_bits(predictor, model, x)
+    beside = make_union(columns, SimpleImputer()).fit(x)
+    assert_bits(predictor, chain(beside, x), x)
+    assert_left_to_python(predictor, x[["c1", "c2"]], "missing")
+
+
+def test_refused(predictor):
+    x = numbers()
+    texts = pd.DataFrame({"c": ["a", "b", np.nan]}, dtype=object)
+    refused = {
+        "transformer_weights": FeatureUnion([("a", SimpleImputer())], transformer_weights={"a": 2}),
+        "with set_output": make_union(SimpleImputer()).set_output(transform="pandas"),
+        "passes such an X through": make_union("passthrough"),
+        "gives 0 columns": FeatureUnion([("a", "drop")]),
+        "for .*LinearRegression in a FeatureUnion": FeatureUnion([("a", seen(6))]),
+        "is not fitted": FeatureUnion([("a", "passthrough"), ("b", SimpleImputer().fit(x))]),
+        "may change the X that others get": FeatureUnion([
+            ("a", make_pipeline(SimpleImputer(copy=False))), ("b", SimpleImputer())]),
+    }
+    for match, union in refused.items():
+        with pytest.raises(Refused, match=match):
+            if "fitted" not in match and "Linear" not in match:
+                union.fit(x)
+            predictor.load(Pipeline([("step", union), ("seen", seen(6))]), stored="pickle")
+    union = make_union(SimpleImputer(strategy="most_frequent")).fit(texts)
+    with pytest.raises(Refused, match="give texts"):
+        predictor.load(Pipeline([("step", union), ("seen", LinearRegression())]), stored="pickle")
