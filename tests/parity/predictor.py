@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import pickle
+import re
 import subprocess
 
 import cloudpickle
@@ -28,6 +29,11 @@ def tree_kernels():
         "scalar": set(),
     }
     return [kernel for kernel, names in needed.items() if names <= flags]
+
+
+def shown(value):
+    """The value as a test's id, which must be the same in every process: without addresses."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))
 
 
 class Refused(Exception):

@@ -3,13 +3,11 @@ last step, with which bits and which dtype."""
 
 import itertools
 
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
-from predictor import Predictor, Refused
+from predictor import Predictor, Refused, shown
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
 from sklearn.feature_selection import (
@@ -115,7 +113,7 @@ SELECTORS = [
 ]
 
 
-@pytest.mark.parametrize("selector", SELECTORS, ids=lambda selector: re.sub(r" at 0x\w+", "", str(selector)))
+@pytest.mark.parametrize("selector", SELECTORS, ids=shown)
 def test_every_selector(predictor, selector):
     x, y = data()
     n_kept = [assert_same(predictor, selecting(selector, x, y), x)]

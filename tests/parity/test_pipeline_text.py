@@ -16,7 +16,7 @@ import pytest
 import sklearn.base
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from predictor import ROOT, Predictor, Refused
+from predictor import ROOT, Predictor, Refused, shown
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import (
     ENGLISH_STOP_WORDS,
@@ -323,7 +323,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("vectorizer, reason", REFUSED, ids=lambda value: str(value))
+@pytest.mark.parametrize("vectorizer, reason", REFUSED, ids=shown)
 def test_refused_parameters(predictor, vectorizer, reason):
     steps = make_pipeline(vectorizer).fit(["a " * 80 + "longer text of words"])
     model = Pipeline([*steps.steps, ("r", regression(np.ones(10)))])
