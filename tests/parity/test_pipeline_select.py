@@ -197,7 +197,7 @@ def test_coefficients(predictor):
     for i in range(24):
         n, n_rows = [1, 7, 9, 40, 300][i % 5], int(generator.integers(1, 8))
         x = np.arange(2.0 * n).reshape(2, n) + 1
-        model = LogisticRegression().fit(x, [0, 1])
+        model = LogisticRegression(max_iter=1).fit(x, [0, 1])
         coef = generator.choice([-1, 0, 0.5, 3], (n_rows, n)) if i % 2 else generator.normal(0, 1, (n_rows, n))
         threshold = ["mean", "median", "1.25*mean", "0.1*median", None, 0.5][i % 6]
         max_features = [None, n // 2 + 1, 0, 5 * n][i % 4]
