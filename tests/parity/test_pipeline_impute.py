@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import sklearn.base
 from predictor import Refused
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import LinearRegression
@@ -143,7 +144,8 @@ def test_integers_stay_integers(predictor, dtype):
     x = generator.integers(0, 100, (270, 3)).astype(dtype)
     x[5, 0] = np.iinfo(dtype).max
     x[7, 1] = np.iinfo(dtype).min
-    for strategy, missing, adds in itertools.product(STRATEGIES, (np.nan, 5, 7.5, -1), (False, True)):
+    missing_values = (np.nan, 5, 7.5, -1)
+    for strategy, missing, adds in itertools.product(STRATEGIES, missing_values, (False, True)):
         imputer = SimpleImputer(strategy=strategy, missing_values=missing, add_indicator=adds)
         fitted = imputer.fit(x)
         model = chain(fitted, x, np.float64 if adds else np.float32)
@@ -165,14 +167,17 @@ def test_frames_of_several_dtypes(predictor):
         "i64": generator.integers(-5, 5, 300),
         "u32": generator.integers(0, 9, 300).astype(np.uint32),
         "flag": generator.random(300) < 0.5,
-        "f4": np.where(generator.random(300) < 0.3, np.nan, generator.normal(0, 1, 300)).astype("f4"),
-        "f8": np.where(generator.random(300) < 0.3, np.nan, generator.normal(0, 1, 300)),
+        "f4": generator.normal(0, 1, 300).astype(np.float32),
+        "f8": generator.normal(0, 1, 300),
     }
     x = pd.DataFrame(columns)
+    x.loc[::3, "f4"] = np.nan
+    x.loc[::4, "f8"] = np.nan
     for names in itertools.combinations(columns, 2):
         part = x[list(names)]
         for strategy in STRATEGIES:
-            model = chain(SimpleImputer(strategy=strategy, add_indicator=True).fit(part), part, "f4")
+            imputer = SimpleImputer(strategy=strategy, add_indicator=True).fit(part)
+            model = chain(imputer, part, np.float32)
             assert_bits(predictor, model, part)
 
 
@@ -194,8 +199,8 @@ def test_columns_without_any_value(predictor):
 def test_booleans(predictor):
     x = np.random.default_rng(3).random((40, 2)) < 0.5
     for strategy in ("mean", "median"):
-        assert_bits(predictor, chain(SimpleImputer(strategy=strategy).fit(x), x), x)
-        assert_bits(predictor, chain(SimpleImputer(strategy=strategy).fit(frame(x)), frame(x)), frame(x))
+        for rows in (x, frame(x)):
+            assert_bits(predictor, chain(SimpleImputer(strategy=strategy).fit(rows), rows), rows)
     for strategy in ("most_frequent", "constant"):
         model = chain(SimpleImputer(strategy=strategy).fit(x.astype(int)), x.astype(int))
         predictor.load(model)
@@ -264,14 +269,15 @@ def test_infinity_and_names(predictor):
 @pytest.mark.parametrize("stored", STORED)
 def test_indicator(predictor, stored):
     x = numbers()
-    for which, adds, sparse in itertools.product(("all", "missing-only"), (True, False), ("auto", False)):
-        indicator = MissingIndicator(features=which, error_on_new=adds, sparse=sparse)
+    parameters = itertools.product(("all", "missing-only"), (True, False), ("auto", False))
+    for which, stops, sparse in parameters:
+        indicator = MissingIndicator(features=which, error_on_new=stops, sparse=sparse)
         for rows in (x, frame(x), x.astype(np.float32)):
             model = chain(indicator.fit(rows), rows)
             assert_bits(predictor, model, rows, stored)
         new = numbers(seed=4)
         new[20, 4] = np.nan
-        if which == "missing-only" and adds:
+        if which == "missing-only" and stops:
             assert_raises_too(predictor, model, new.astype(np.float32), "row 20, feature 4")
         else:
             assert bits(predictor.predict(new)) == bits(model.predict(new))
@@ -292,9 +298,10 @@ def test_indicator_of_other_numbers(predictor):
 
 def test_inside_of_columns(predictor):
     x = frame(numbers()).assign(n=np.arange(300), flag=True)
+    twice = make_pipeline(SimpleImputer(), SimpleImputer(strategy="constant"))
     columns = ColumnTransformer(
         [
-            ("mean", make_pipeline(SimpleImputer(), SimpleImputer(strategy="constant")), ["c1", "c0"]),
+            ("mean", twice, ["c1", "c0"]),
             ("median", SimpleImputer(strategy="median", add_indicator=True), ["c2", "c3"]),
             ("most", SimpleImputer(strategy="most_frequent"), ["n", "flag"]),
             ("mask", MissingIndicator(error_on_new=False), ["c0", "c1", "c4"]),
@@ -360,42 +367,47 @@ def test_older_constants_of_integers(predictor, monkeypatch):
         predictor.predict(x)
 
 
+def changed(transformer, **attributes):
+    for name, value in attributes.items():
+        setattr(transformer, name, value)
+    return transformer
+
+
 def test_refused(predictor):
     x = numbers()
     ints = x[:, 3:4].copy()
     ints[np.isnan(ints)] = 2
     texts = pd.DataFrame({"c": ["a", "b", np.nan]}, dtype=object)
     nones = pd.DataFrame({"c": ["a", "b", None]}, dtype=object)
+    empty = pd.DataFrame({"c": [None, np.nan]}, dtype=object)
 
-    def changed(imputer, **attributes):
-        for name, value in attributes.items():
-            setattr(imputer, name, value)
-        return imputer
-
-    refused = {
+    half, single = np.dtype("f2"), np.dtype("f4")
+    changes = {
+        "such a dtype": dict(_fit_dtype=half, _fill_dtype=half),
+        "a dtype": dict(_fit_dtype=single),
+        "the attribute new": dict(new=1),
+        "should have 6 values": dict(statistics_=np.zeros(5)),
+        "array of numbers or texts": dict(statistics_=np.zeros(6, dtype=complex)),
+        "with that strategy": dict(strategy="best"),
+    }
+    refused = {match: changed(SimpleImputer().fit(x), **new) for match, new in changes.items()}
+    for i, features in enumerate(([1, 0], [6], [0.0], [[0]], list(range(7)))):
+        match = "features_ should be ascending" + " " * i
+        refused[match] = changed(MissingIndicator().fit(x), features_=np.array(features))
+    most, constant = SimpleImputer(strategy="most_frequent"), SimpleImputer(strategy="constant")
+    refused |= {
         "writes into X itself": SimpleImputer(copy=False).fit(x),
         "with missing_values of float": SimpleImputer(missing_values=0.1).fit(ints),
         "with missing_values of int": SimpleImputer(missing_values=2**40 + 1).fit(ints),
-        "with missing_values of NoneType": SimpleImputer(missing_values=None, strategy="most_frequent").fit(nones),
+        "with missing_values of NoneType": clone(most).set_params(missing_values=None).fit(nones),
         "strategy should be a text": SimpleImputer(strategy=np.median).fit(x),
         "with set_output": SimpleImputer().fit(x).set_output(transform="pandas"),
-        "the attribute new": changed(SimpleImputer().fit(x), new=1),
-        "should have 6 values": changed(SimpleImputer().fit(x), statistics_=np.zeros(5)),
-        "array of numbers or texts": changed(SimpleImputer().fit(x), statistics_=np.zeros(6, dtype=complex)),
-        "such a dtype": changed(SimpleImputer().fit(x), _fit_dtype=np.dtype("f2"), _fill_dtype=np.dtype("f2")),
-        "such a dtype ": changed(SimpleImputer().fit(x), _fit_dtype=np.dtype("f4")),
-        "with that strategy": changed(SimpleImputer().fit(x), strategy="best"),
         "or with a sparse one": MissingIndicator(sparse=True).fit(x),
         "so few features_": MissingIndicator().fit(ints),
-        "features_ should be ascending": changed(MissingIndicator().fit(x), features_=np.array([1, 0])),
-        "features_ should be ascending ": changed(MissingIndicator().fit(x), features_=np.array([6])),
-        "features_ should be ascending  ": changed(MissingIndicator().fit(x), features_=np.array([0.0])),
-        "adds an indicator to texts": SimpleImputer(strategy="most_frequent", add_indicator=True).fit(texts),
-        "of what a Pipeline gives": SimpleImputer(strategy="most_frequent").fit(texts),
-        "none of its dtype": SimpleImputer(missing_values=-1, strategy="constant").fit(texts.dropna()),
-        "statistics_.0. is none": SimpleImputer(strategy="most_frequent", keep_empty_features=True).fit(
-            pd.DataFrame({"c": [None, np.nan]}, dtype=object)
-        ),
+        "adds an indicator to texts": clone(most).set_params(add_indicator=True).fit(texts),
+        "of what a Pipeline gives": clone(most).fit(texts),
+        "none of its dtype": constant.set_params(missing_values=-1).fit(texts.dropna()),
+        "statistics_.0. is none": clone(most).set_params(keep_empty_features=True).fit(empty),
     }
     for match, step in refused.items():
         with pytest.raises(Refused, match=match.strip()) as error:

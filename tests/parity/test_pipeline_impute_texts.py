@@ -23,7 +23,7 @@ TEXTS = ["Rome", "Oslo", "", "Nîmes", "a\0b", "missing_value", "nan", "None", "
 @pytest.fixture
 def pandas_3(tmp_path):
     """The folder of a model that asks for it."""
-    (tmp_path / "requirements.txt").write_text("mlflow==3.9.0\npandas==3.0.1\nscikit-learn==1.9.1\n")
+    (tmp_path / "requirements.txt").write_text("mlflow==3.9.0\npandas==3.0.1\n")
     return str(tmp_path)
 
 
@@ -108,7 +108,8 @@ def test_columns_without_any_text(predictor):
 
 
 def test_beside_numbers(predictor, pandas_3):
-    x = texts().assign(n=np.where(np.arange(300) % 3, np.arange(300.0), np.nan), flag=np.arange(300) % 2 == 0)
+    n = np.arange(300)
+    x = texts().assign(n=np.where(n % 3, n, np.nan), flag=n % 2 == 0)
     onehot = OneHotEncoder(handle_unknown="ignore")
     columns = ColumnTransformer([
         ("texts", make_pipeline(SimpleImputer(strategy="most_frequent"), onehot), ["city", "plan"]),
@@ -144,13 +145,12 @@ def test_refused(predictor):
         predictor.load(Pipeline([("step", model), ("seen", chain(model, mixed)[-1])]))
 
 
+CELLS = st.none() | st.sampled_from(TEXTS) | st.text(st.characters(codec="utf-8"), max_size=5)
+
+
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(*[st.none() | st.sampled_from(TEXTS) | st.text(max_size=5)] * 2), min_size=1, max_size=20))
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=20))
 def test_any_texts(predictor, rows):
-    try:
-        [text.encode() for row in rows for text in row if text]
-    except UnicodeEncodeError:
-        return
     x = of_csv(pd.DataFrame(rows, columns=["a", "b"], dtype=object).fillna(np.nan))
     imputer = SimpleImputer(strategy="constant", fill_value="x", keep_empty_features=True)
     model = make_pipeline(imputer, ENCODERS[0])

@@ -10,14 +10,16 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
 from sklearn.tree import DecisionTreeRegressor
 from test_pipeline import STORED, predictor  # noqa: F401
-from test_pipeline_impute import assert_bits, assert_left_to_python, assert_raises_too, chain, frame, numbers, seen
+from test_pipeline_impute import assert_bits, assert_left_to_python, assert_raises_too
+from test_pipeline_impute import chain, frame, numbers, seen
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.mark.parametrize("stored", STORED)
 def test_side_by_side(predictor, stored):
-    for x in (numbers(), frame(numbers()), numbers(dtype=np.float32), frame(numbers(dtype=np.float32))):
+    narrow = numbers(dtype=np.float32)
+    for x in (numbers(), frame(numbers()), narrow, frame(narrow)):
         union = FeatureUnion([
             ("median", SimpleImputer(strategy="median")),
             ("none", "drop"),
@@ -50,7 +52,8 @@ def test_passthrough(predictor):
 
 def test_columns_of_it(predictor):
     x = frame(numbers())
-    columns = ColumnTransformer([("both", make_union(SimpleImputer(), MissingIndicator()), ["c1", "c3"])])
+    both = make_union(SimpleImputer(), MissingIndicator())
+    columns = ColumnTransformer([("both", both, ["c1", "c3"])])
     after = make_union("passthrough", SimpleImputer(strategy="constant"))
     model = make_pipeline(columns, after, DecisionTreeRegressor(random_state=0)).fit(x, x["c5"])
     assert_bits(predictor, model, x)
