@@ -213,6 +213,19 @@ def test_hashing_to_many_columns(predictor):
     np.testing.assert_allclose(predictor.predict(np.array(DOCUMENTS)), want, rtol=1e-13)
 
 
+@pytest.mark.parametrize("n", [1, 2, 127, 128, 129, 200, 255, 256, 257, 300, 32767, 40000, 2**23 + 1])
+def test_columns_are_in_order(predictor, n):
+    """Norms are of sums by column: a column that came twice would tell."""
+    step = HashingVectorizer(n_features=n, analyzer="char", ngram_range=(1, 5), alternate_sign=False)
+    coefficients = np.eye(n) if n < 1000 else np.arange(n, dtype=float)
+    model = Pipeline([("h", step), ("r", regression(coefficients))])
+    predictor.load(model, stored="pickle")
+    documents = np.array([*DOCUMENTS, " ".join(DOCUMENTS)])
+    np.testing.assert_allclose(
+        predictor.predict(documents), model.predict(documents), rtol=0 if n < 1000 else 1e-13
+    )
+
+
 @pytest.mark.parametrize("stored", STORED)
 def test_formats(predictor, stored):
     for vectorizer in (

@@ -119,7 +119,7 @@ static mr_status take_units(void *ctx, const struct mr_text_units *units, struct
     const struct mr_text_analyzer *analyzer = &counter->vectorizer->analyzer;
     const uint32_t *starts = units->starts;
     size_t longest = counter->vectorizer->longest_bytes;
-    if (units->is_word && units->n <= analyzer->min_n) { /* a short word counts once */
+    if (units->is_word && units->n < analyzer->min_n) { /* a short word counts once */
         return add(counter, (struct mr_str){units->bytes, starts[units->n]}, err);
     }
     for (size_t i = 0; i < units->n; i++) {
