@@ -162,10 +162,7 @@ def test_weights(predictor, weights, dtype):
 def test_logarithms_of_counts(predictor, tmp_path):
     def load(model, requirements="numpy==2.4.6\n"):
         (tmp_path / "requirements.txt").write_text(requirements)
-        (tmp_path / "model").write_bytes(pickle.dumps(model))
-        source = {"path": str(tmp_path), "data_path": str(tmp_path / "model")}
-        predictor._ask({"load": {**source, "flavor": "mlflow.sklearn", "predict_fn": "predict",
-                                 "serialization_format": "pickle"}})
+        predictor.load(model, stored="pickle", folder=str(tmp_path))
 
     counts = [*range(1, 200), 1000, 2047, 2048, 2729]
     documents = np.array([" ".join(["ab"] * n + ["cd"] * 2) for n in counts])
