@@ -325,7 +325,11 @@ static mr_status build(struct mr_pipe_builder *b, const struct mr_sk_estimator *
     bool is_sparse = false;
     MR_TRY(mr_pipe_flag(b, estimator, "sparse_output_", &is_sparse));
     if (is_sparse) columns->base.gives = MR_PIPE_SPARSE;
-    MR_TRY(read_parts(b, estimator, columns));
+    bool was_shared = b->is_shared;
+    b->is_shared |= !columns->features.names; /* slices of an ndarray are views */
+    mr_status status = read_parts(b, estimator, columns);
+    b->is_shared = was_shared;
+    if (status != MR_OK) return status;
     *out = &columns->base;
     return MR_OK;
 }

@@ -150,7 +150,8 @@ mr_status mr_sk_inside(const struct mr_sk_estimator *outer, const struct mr_obje
         return mr_fail(err, MR_E_UNSUPPORTED, "%s: %s is no estimator", outer->name,
                        mr_object_describe(object, type, sizeof(type)));
     }
-    *out = (struct mr_sk_estimator){.object = object, .version = outer->version};
+    *out = (struct mr_sk_estimator){
+        .object = object, .version = outer->version, .is_numpy_1 = outer->is_numpy_1};
     out->name = mr_arena_strdup(arena, object->name);
     return out->name ? MR_OK : mr_arena_fail(arena, err);
 }
