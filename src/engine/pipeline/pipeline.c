@@ -89,7 +89,9 @@ static mr_status read_pipeline(const struct mr_model_source *source, struct mr_a
     struct mr_sk_estimator estimator;
     MR_TRY(mr_sk_open(source, model->arena, &estimator, err));
     if (!is_pipeline(estimator.object) && !is_search(estimator.object)) {
-        return mr_fail(err, MR_E_UNSUPPORTED, "%s is no pipeline", estimator.name);
+        char text[200];
+        return mr_fail(err, MR_E_UNSUPPORTED, "no native engine for %s yet",
+                       mr_object_describe(estimator.object, text, sizeof(text)));
     }
     MR_TRY(mr_engine_check_signature(source->signature, err));
     model->name = estimator.name;
