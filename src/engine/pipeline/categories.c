@@ -216,7 +216,7 @@ static bool can_take_texts(const struct mr_categories *categories, const struct 
     if (!column) return false;
     *reason = "a missing text that only pandas knows to be None or NaN, for an encoder";
     bool has_missing = column->validity && column->n_nulls > 0;
-    return !has_missing || column->is_object ||
+    return !has_missing || column->is_object || categories->is_missing_text_nan ||
            (categories->nan == MR_CATEGORY_NONE && categories->none == MR_CATEGORY_NONE);
 }
 

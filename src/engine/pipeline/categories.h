@@ -20,6 +20,7 @@ struct mr_categories {
     struct mr_name_map texts;
     const uint32_t *text_index; /* the index of a category, by its place in `texts` */
     uint32_t nan, none;         /* the indices of NaN and None; MR_CATEGORY_NONE */
+    bool is_missing_text_nan;   /* false at first: see mr_pipe_builder */
     uint32_t of_bool[2];        /* the indices of what equals False and True, likewise */
     bool takes_bool;
     /* An array of numbers, without NaN at its end, ascending. */

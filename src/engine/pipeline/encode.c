@@ -25,6 +25,7 @@ static mr_status read_categories(struct mr_pipe_builder *b, const struct mr_sk_e
     size_t n_all = 0;
     for (size_t i = 0; i < list.n; i++) {
         MR_TRY(mr_categories_read(estimator, list.items[i], b->arena, &categories[i], b->err));
+        categories[i].is_missing_text_nan = b->is_missing_text_nan;
         n_all += categories[i].n;
         if (n_all > MR_PIPE_MAX_COLUMNS) { /* an array may be in the list more than once */
             return mr_sk_refuse(estimator, "of so many categories", b->err);

@@ -253,14 +253,15 @@ static mr_status read_function(struct mr_pipe_builder *b, const struct mr_sk_est
     if (has_arguments) return mr_sk_refuse(estimator, "with kw_args", b->err);
     *out = &identity;
     if (object && object->kind == MR_OBJECT_NONE) return MR_OK;
-    bool is_global = object && object->kind == MR_OBJECT_GLOBAL;
-    for (size_t i = 0; is_global && i < sizeof(functions) / sizeof(*functions); i++) {
-        if (!mr_object_is(object, "numpy", functions[i].name)) continue;
+    bool is_numpy = object && object->kind == MR_OBJECT_GLOBAL &&
+                    (mr_str_is(object->module, "numpy") ||
+                     mr_str_is(object->module, "numpy.core._multiarray_umath")); /* numpy 1 */
+    for (size_t i = 0; is_numpy && i < sizeof(functions) / sizeof(*functions); i++) {
+        if (!mr_str_is(object->name, functions[i].name)) continue;
         *out = &functions[i];
         return MR_OK;
     }
     char text[200];
-    bool is_numpy = is_global && mr_str_is(object->module, "numpy");
     return mr_fail(b->err, MR_E_UNSUPPORTED, "no native engine for %s with %s%s yet",
                    estimator->name, mr_object_describe(object, text, sizeof(text)),
                    is_numpy ? ", whose last bits may depend on the processor," : "");

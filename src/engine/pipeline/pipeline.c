@@ -84,6 +84,32 @@ static mr_status read_estimator(const struct mr_sk_estimator *estimator,
     return MR_OK;
 }
 
+/* What reaches the last step: after others, an array of numbers whatever the request was. */
+static mr_status describe_last(const struct mr_signature *outer,
+                               const struct mr_engine_model *model, const struct mr_signature **out,
+                               struct mr_error *err) {
+    *out = outer;
+    if (!model->step) return MR_OK;
+    struct mr_signature *inner = mr_arena_zalloc(model->arena, sizeof(*inner));
+    struct mr_tensor_spec *spec = mr_arena_zalloc(model->arena, sizeof(*spec));
+    int64_t *shape = mr_arena_array(model->arena, 2, sizeof(*shape));
+    if (!inner || !spec || !shape) return mr_arena_fail(model->arena, err);
+    shape[0] = -1;
+    shape[1] = (int64_t)model->step->n_out;
+    *spec = (struct mr_tensor_spec){
+        .dtype = MR_FLOAT64, .is_known = true, .n_dims = 2, .shape = shape};
+    inner->kind = MR_SCHEMA_TENSORS;
+    inner->n_inputs = 1;
+    inner->tensors = spec;
+    if (outer) {
+        inner->has_params = outer->has_params;
+        inner->n_params = outer->n_params;
+        inner->params = outer->params;
+    }
+    *out = inner;
+    return MR_OK;
+}
+
 static mr_status read_pipeline(const struct mr_model_source *source, struct mr_arena *scratch,
                                struct mr_engine_model *model, struct mr_error *err) {
     struct mr_sk_estimator estimator;
@@ -104,7 +130,9 @@ static mr_status read_pipeline(const struct mr_model_source *source, struct mr_a
     builder.is_numpy_2 = mr_pipe_requires(source->path, "numpy", 2, scratch);
     const struct mr_object *last = NULL;
     MR_TRY(read_estimator(&estimator, &builder, model, &last));
-    MR_TRY(mr_engine_find_inside(source, last, &model->estimator, err));
+    struct mr_model_source inside = *source;
+    MR_TRY(describe_last(source->signature, model, &inside.signature, err));
+    MR_TRY(mr_engine_find_inside(&inside, last, &model->estimator, err));
     return check_estimator(model, last, err);
 }
 

@@ -31,6 +31,7 @@ import numpy as np
 import pandas as pd
 import skops.io
 import sklearn
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -50,6 +51,7 @@ from sklearn.feature_selection import (
 )
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDClassifier
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import (
     Binarizer,
@@ -68,9 +70,9 @@ from sklearn.tree import DecisionTreeRegressor
 
 HERE = pathlib.Path(__file__).resolve().parent
 METHODS = ("predict", "predict_proba")
-FORMATS = ("skops", "pickle", "cloudpickle", "pickle")
+FORMATS = ("skops", "pickle", "cloudpickle", "pickle", "cloudpickle")
 VERSION = tuple(map(int, sklearn.__version__.split(".")[:2]))
-N_ASKED = 6
+N_ASKED = 5
 
 # Data --------------------------------------------------------------------------------------------
 
@@ -111,7 +113,7 @@ def asked_rows():
     missing.loc[[0, 3], "debt"] = np.nan
     missing.loc[4, "income"] = np.nan
     missing.loc[[1, 4], "plan"] = np.nan
-    missing.loc[5, "city"] = np.nan
+    missing.loc[0, "city"] = np.nan
     holes = MANY[np.isnan(MANY).any(axis=1)][:N_ASKED]
     return {"PLAIN": plain, "MISSING": missing, "ARRAY": np.nan_to_num(holes), "HOLES": holes}
 
@@ -164,8 +166,11 @@ def usual():
     yield "nested", outer, table, TWO
     nested = select((select((numbers(), NUMBERS), remainder=texts()), table), ("drop", ["note"]))
     yield "nested columns", make_pipeline(nested, logistic), [*table, "note"], TWO
+    prepared = clone(make_pipeline(select(*both), logistic))
+    search = GridSearchCV(prepared, {"logisticregression__C": [0.1, 1.0]}, cv=2)
+    yield "search", search, table, TWO
     if VERSION >= (1, 2):
-        framed = make_pipeline(select(*arrays), logistic).set_output(transform="pandas")
+        framed = clone(make_pipeline(select(*arrays), logistic)).set_output(transform="pandas")
         yield "pandas output", framed, table, TWO
 
 
@@ -264,14 +269,18 @@ def others():
     yield "percentile", make_pipeline(SelectPercentile(f_regression, percentile=50), linear), WHOLE, SUM
     yield "variance", make_pipeline(VarianceThreshold(1.0), linear), WHOLE, SUM
     model = SelectFromModel(DecisionTreeRegressor(max_depth=2, random_state=0))
-    yield "from model", make_pipeline(model, linear), WHOLE, SUM
+    yield "from tree", make_pipeline(model, linear), WHOLE, SUM
+    model = SelectFromModel(Ridge(), threshold="0.5*mean")
+    yield "from linear", make_pipeline(model, linear), WHOLE, SUM
     chosen = make_pipeline(one_hot(handle_unknown="ignore"), SelectKBest(chi2, k=3))
     yield "best sparse", make_pipeline(select((chosen, TEXTS)), LogisticRegression()), TEXTS, TWO
     quiet = {"subsample": None} if VERSION >= (1, 2) else {}
     for encode, strategy in {"onehot": "quantile", "ordinal": "uniform", "onehot-dense": "kmeans"}.items():
         bins = KBinsDiscretizer(3, encode=encode, strategy=strategy, **quiet)
         yield f"bins {encode}", make_pipeline(bins, LinearRegression()), ["age", "income"], SUM
-    yield "function", make_pipeline(FunctionTransformer(np.log1p), linear), ["income"], SUM
+    for function, columns in (np.abs, ["income", "small"]), (np.sqrt, ["income"]), (np.log1p, ["income"]):
+        model = make_pipeline(FunctionTransformer(function), linear)
+        yield f"function {function.__name__}", model, columns, SUM
     yield "identity", make_pipeline(FunctionTransformer(validate=True), linear), WHOLE, SUM
     yield "normalizer", make_pipeline(Normalizer(), linear), WHOLE, SUM
     yield "binarizer", make_pipeline(Binarizer(threshold=0.5), linear), WHOLE, SUM
@@ -310,12 +319,17 @@ def words():
 # Recording ---------------------------------------------------------------------------------------
 
 
+def last_step(model):
+    return getattr(model, "best_estimator_", model)[-1]
+
+
 def fit(model, data, target):
     """Fitted. A LinearRegression at the end then answers with the very columns that it gets."""
     model.fit(data, target)
-    if isinstance(model[-1], LinearRegression):
-        model[-1].coef_ = np.eye(model[-1].n_features_in_)
-        model[-1].intercept_ = 0.0
+    last = last_step(model)
+    if isinstance(last, LinearRegression):
+        last.coef_ = np.eye(last.n_features_in_)
+        last.intercept_ = 0.0
 
 
 def dump(model, how):
@@ -399,7 +413,7 @@ def main():
         assert name not in expected["models"]
         expected["models"][name] = {
             "saved": how,
-            "last": type(model[-1]).__name__,
+            "last": type(last_step(model)).__name__,
             "columns": columns,
             "offset": len(saved),
             "size": len(dumped),
