@@ -59,7 +59,7 @@ class Recording:
             return "TfidfTransformer whose _idf_diag cannot be read"
         if name == "tfidf sgd" and self.expected["numpy"] < "2":
             return "TfidfVectorizer with sublinear_tf but for float64 of numpy 2"
-        if name.startswith("function ") and self.version < "1.2":
+        if name in ("function absolute", "function sqrt") and self.version < "1.2":
             return "FunctionTransformer that does not know its features"
         return REFUSED.get(name)
 
