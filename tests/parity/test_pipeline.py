@@ -4,6 +4,8 @@ What the last estimator gets must be the same bits: decision trees tell, since t
 of linear models are the same but for the order of sums.
 """
 
+import json
+
 import lightgbm
 import numpy as np
 import pandas as pd
@@ -20,7 +22,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder, StandardScaler
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -170,6 +172,19 @@ def test_several_targets(predictor):
     model = make_pipeline(columns, RandomForestClassifier(3, random_state=0)).fit(x, y)
     for method in ("predict", "predict_proba"):
         assert_answers(predictor, model, x, method)
+
+
+def test_categories_after_a_step(predictor):
+    """They are numbers whatever the signature says of the columns of requests."""
+    x = table(400)[["city", "age", "score"]]
+    columns = ColumnTransformer([("texts", OrdinalEncoder(), ["city"])], remainder="passthrough")
+    boosting = HistGradientBoostingRegressor(max_iter=5, categorical_features=[0])
+    model = make_pipeline(columns, boosting).fit(x, x["score"])
+    types = {"city": "string", "age": "long", "score": "double"}
+    signature = json.dumps([{"type": kind, "name": name} for name, kind in types.items()])
+    for options in ({}, {"inputs": signature}):
+        predictor.load(model, **options)
+        assert predictor.predict(x).tolist() == model.predict(x).tolist()
 
 
 # What is refused ------------------------------------------------------------------------------------

@@ -52,7 +52,11 @@ static struct mr_input read_table(const char *rows, yyjson_val *names, struct mr
     struct mr_error err;
     yyjson_val *name, *columns = yyjson_obj_get(expected, rows);
     size_t i, n;
-    assert_int_equal(mr_table_new(arena, 6, yyjson_arr_size(names), &input.table, &err), MR_OK);
+    const char *first = yyjson_get_str(yyjson_arr_get_first(names));
+    int64_t n_rows = (int64_t)yyjson_arr_size(
+        yyjson_obj_get(yyjson_obj_get(columns, first), "values"));
+    assert_int_equal(mr_table_new(arena, n_rows, yyjson_arr_size(names), &input.table, &err),
+                     MR_OK);
     yyjson_arr_foreach(names, i, n, name) {
         struct mr_column *column = &input.table.columns[i];
         read_column(yyjson_obj_get(columns, yyjson_get_str(name)), arena, column);
