@@ -11,8 +11,6 @@ from serving.models import MODELS
 from serving.servers import SERVERS
 
 ALL_MODELS = list(MODELS)
-# In Python, each row for itself: MLServer and LitServe batch them, too, and MLflow's answers remain.
-BATCHED = ("pyfunc", "pipeline", "text")
 
 ROWS, FORMATS, CONNECTIONS = (1, 100, 10_000), ("split", "records", "csv"), (1, 16, 64, 512)
 LEFT_OUT = """\
@@ -22,7 +20,7 @@ LEFT_OUT = """\
 - Records and CSV are measured for the logistic regression, XGBoost and the pipeline, with MLflow
   and mlrace: the others read neither.
 - MLflow with several workers takes part from 16 connections on: one connection uses one worker.
-- mlrace with --batch takes part from 16 connections on, for the custom pyfunc and the pipelines.
+- mlrace with --batch takes part from 16 connections on, for the custom pyfunc.
 - nginx takes part where one row is asked of the logistic regression and XGBoost."""
 
 
@@ -49,7 +47,7 @@ class Cell:
         if server.name == "mlflow-n":
             return self.format == "split" and self.connections > 1
         if server.name == "mlrace-batch":
-            return self.model in BATCHED and self.connections > 1
+            return self.model == "pyfunc" and self.connections > 1
         return True
 
 

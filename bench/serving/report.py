@@ -299,7 +299,7 @@ METHOD = """\
 - One row: 32 different requests in turns; 100 rows: 4; 10,000 rows: one. Before and after the runs
   of a cell all its requests are asked and the answers compared with those of MLflow with one
   worker, one row also by 16 clients at once. mlrace and MLflow must give the same to 1e-12 of its
-  value, the others, which write float32 in their own ways, to 1e-6; a difference is named below the
+  value, the others, which write float32 in their own ways, to 1e-5; a difference is named below the
   table. A row with another answer, any status but 200 or a failed connection is invalid.
 - mlrace has as many threads (for models in Python: processes) as the servers have cores. MLflow
   runs with 1 worker and with {workers}; MLServer and LitServe with {workers} and adaptive batching
