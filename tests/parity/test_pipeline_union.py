@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from predictor import Refused
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import VarianceThreshold
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
@@ -48,6 +50,25 @@ def test_passthrough(predictor):
     assert_left_to_python(predictor, part.assign(e="text"))
     assert_raises_too(predictor, model, part[["a", "b"]])
     assert_raises_too(predictor, model, part.to_numpy(float)[:, :2])
+
+
+def test_integers_that_share_no_16_bits_beside_float32(predictor):
+    """Each of them fits float32, which numpy.result_type makes of all, in whatever order."""
+    x = pd.DataFrame({
+        "signed": np.array([-3, 7, 5], dtype=np.int16),
+        "unsigned": np.array([3, 70, 0], dtype=np.uint16),
+        "real": np.array([0.1, -0.5, 3], dtype=np.float32),
+    })
+    for step in (
+        make_union("passthrough", SimpleImputer(strategy="most_frequent")),
+        ColumnTransformer([("all", "passthrough", list(x.columns))]),
+        VarianceThreshold(),
+        SimpleImputer(strategy="most_frequent"),
+    ):
+        for names in (list(x.columns), ["real", "unsigned", "signed"]):
+            model = chain(clone(step).fit(x[names]), x[names], np.float32)
+            assert model.predict(x[names]).dtype == np.float32
+            assert_bits(predictor, model, x[names])
 
 
 def test_columns_of_it(predictor):

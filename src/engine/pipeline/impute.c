@@ -1,18 +1,8 @@
 /* sklearn.impute.SimpleImputer (sklearn/impute/_base.py, version 1.9.1): what fit() has left. */
 #include "engine/pipeline/impute_int.h"
-#include "engine/pipeline/stack.h"
 
 /* Integers up to here are doubles. */
 #define MAX_INTEGER ((double)(INT64_C(1) << 53))
-
-mr_dtype mr_impute_dtype_of(const struct mr_pipe_x *x) {
-    if (x->input.kind != MR_INPUT_TABLE) return x->input.tensors[0].dtype;
-    mr_dtype dtype = MR_BOOL;
-    for (size_t i = 0; i < x->input.table.n_cols; i++) {
-        dtype = mr_pipe_promote(dtype, x->input.table.columns[i].dtype);
-    }
-    return dtype;
-}
 
 bool mr_impute_fits(mr_dtype dtype, double value) {
     int n_bits = 8 * (int)mr_dtype_size(dtype);

@@ -61,10 +61,6 @@ MR_MUST_CHECK mr_status mr_indicator_read_features(struct mr_pipe_builder *b,
 extern const char *const mr_indicator_attributes[];
 extern const size_t mr_indicator_n_attributes;
 
-/* numpy.result_type of a FRAME of numbers: the dtype that check_array(X, dtype=None) gives it.
- * MR_BOOL when there are no columns. */
-mr_dtype mr_impute_dtype_of(const struct mr_pipe_x *x);
-
 /* Whether an integer dtype has that value, which has no fraction; false for NaN. */
 bool mr_impute_fits(mr_dtype dtype, double value);
 

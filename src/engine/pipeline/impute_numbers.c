@@ -1,5 +1,6 @@
 /* SimpleImputer.transform of numbers (sklearn/impute/_base.py, version 1.9.1). */
 #include "engine/pipeline/impute_int.h"
+#include "engine/pipeline/stack.h"
 #include "engine/pipeline/strided.h"
 
 /* numpy.can_cast(from, to, "same_kind"): booleans, natural numbers, integers, floats. */
@@ -37,7 +38,7 @@ static bool can_take(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
     (void)arena;
     if (!imputer->is_dtype_kept) return are_floats(x, reason);
     if (!mr_pipe_are_numbers(x, reason)) return false;
-    mr_dtype dtype = mr_impute_dtype_of(x);
+    mr_dtype dtype = mr_pipe_result_type(x);
     *reason = "integers whose dtype has no room for what an imputer puts in";
     return mr_dtype_kind(dtype) == 'f' || can_take_integers(imputer, dtype);
 }
@@ -101,7 +102,7 @@ static mr_status transform(const struct mr_pipe_step *step, const struct mr_pipe
                            struct mr_arena *arena, struct mr_pipe_x *out, struct mr_error *err) {
     const struct mr_imputer *imputer = (const struct mr_imputer *)step;
     if (imputer->is_dtype_kept) {
-        mr_dtype dtype = mr_impute_dtype_of(x);
+        mr_dtype dtype = mr_pipe_result_type(x);
         if (mr_dtype_kind(dtype) != 'f') {
             return transform_integers(imputer, x, dtype, arena, out, err);
         }

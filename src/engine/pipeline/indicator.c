@@ -1,5 +1,6 @@
 /* sklearn.impute.MissingIndicator (sklearn/impute/_base.py, version 1.9.1). */
 #include "engine/pipeline/impute_int.h"
+#include "engine/pipeline/stack.h"
 
 struct indicator {
     struct mr_pipe_step base;
@@ -40,7 +41,7 @@ static mr_status check_row(const struct indicator *indicator, const double *row,
 static mr_status transform(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
                            struct mr_arena *arena, struct mr_pipe_x *out, struct mr_error *err) {
     const struct indicator *indicator = (const struct indicator *)step;
-    if (mr_impute_dtype_of(x) == MR_BOOL) {
+    if (mr_pipe_result_type(x) == MR_BOOL) {
         return mr_fail(err, MR_E_BAD_REQUEST, "%s expects numbers, received booleans", step->name);
     }
     struct mr_pipe_numbers numbers;

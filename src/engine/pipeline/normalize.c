@@ -129,17 +129,6 @@ struct binarizer {
     double threshold;
 };
 
-/* The dtype of the array that validate_data makes of X; of floating-point ones, any. */
-static mr_dtype dtype_of(const struct mr_pipe_x *x) {
-    if (x->input.kind != MR_INPUT_TABLE) return x->input.tensors[0].dtype;
-    const struct mr_table *table = &x->input.table;
-    mr_dtype dtype = table->columns[0].dtype;
-    for (size_t i = 1; i < table->n_cols; i++) {
-        dtype = mr_pipe_promote(dtype, table->columns[i].dtype);
-    }
-    return dtype;
-}
-
 static void write_bits(const double *bits, size_t n, size_t size, void *out) {
     switch (size) {
     case 1:
@@ -165,7 +154,7 @@ static mr_status binarize(const struct mr_pipe_step *step, const struct mr_pipe_
     size_t n = numbers.n_rows * numbers.n_cols;
     double threshold = round_to(numbers.is_float32, binarizer->threshold);
     for (size_t i = 0; i < n; i++) numbers.values[i] = numbers.values[i] > threshold ? 1 : 0;
-    mr_dtype dtype = dtype_of(x);
+    mr_dtype dtype = mr_pipe_result_type(x);
     if (mr_dtype_kind(dtype) == 'f') return mr_pipe_give_numbers(&numbers, arena, out, err);
     void *bits = mr_arena_array(arena, n, mr_dtype_size(dtype));
     if (!bits) return mr_arena_fail(arena, err);

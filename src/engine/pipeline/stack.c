@@ -14,7 +14,8 @@ static mr_dtype signed_of(size_t size) {
     }
 }
 
-mr_dtype mr_pipe_promote(mr_dtype a, mr_dtype b) {
+/* numpy.promote_types of numbers (mr_pipe_is_number). */
+static mr_dtype promote(mr_dtype a, mr_dtype b) {
     char kind_a = mr_dtype_kind(a), kind_b = mr_dtype_kind(b);
     size_t size_a = mr_dtype_size(a), size_b = mr_dtype_size(b);
     if (kind_a == kind_b) return size_a >= size_b ? a : b;
@@ -31,34 +32,41 @@ mr_dtype mr_pipe_promote(mr_dtype a, mr_dtype b) {
     return signed_of(signed_size > unsigned_size ? signed_size : unsigned_size * 2);
 }
 
-/* DataFrame.to_numpy: booleans beside numbers make Python objects, of which later steps make
- * float64. */
-static mr_dtype dtype_of_table(const struct mr_table *table) {
-    mr_dtype dtype = table->columns[0].dtype;
-    for (size_t i = 1; i < table->n_cols; i++) {
-        mr_dtype other = table->columns[i].dtype;
-        if ((other == MR_BOOL) != (dtype == MR_BOOL)) return MR_FLOAT64;
-        dtype = mr_pipe_promote(dtype, other);
-    }
-    return dtype;
-}
-
-static mr_dtype dtype_of(const struct mr_pipe_x *x) {
-    if (x->kind == MR_PIPE_SPARSE) return x->csr->dtype;
-    return x->input.kind == MR_INPUT_TABLE ? dtype_of_table(&x->input.table)
-                                           : x->input.tensors[0].dtype;
-}
-
 /* numpy.result_type: floating-point dtypes first, else int16, uint16 and float32 made float64. */
-static mr_dtype result_type(const struct mr_pipe_x *parts, size_t n) {
+static mr_dtype result_type(size_t n, mr_dtype (*dtype_of)(const void *items, size_t i),
+                            const void *items) {
     mr_dtype dtype = MR_BOOL;
     for (int is_float = 1; is_float >= 0; is_float--) {
         for (size_t i = 0; i < n; i++) {
-            mr_dtype other = dtype_of(&parts[i]);
-            if ((mr_dtype_kind(other) == 'f') == is_float) dtype = mr_pipe_promote(dtype, other);
+            mr_dtype other = dtype_of(items, i);
+            if ((mr_dtype_kind(other) == 'f') == is_float) dtype = promote(dtype, other);
         }
     }
     return dtype;
+}
+
+static mr_dtype dtype_of_column(const void *columns, size_t i) {
+    return ((const struct mr_column *)columns)[i].dtype;
+}
+
+mr_dtype mr_pipe_result_type(const struct mr_pipe_x *x) {
+    if (x->input.kind != MR_INPUT_TABLE) return x->input.tensors[0].dtype;
+    return result_type(x->input.table.n_cols, dtype_of_column, x->input.table.columns);
+}
+
+/* DataFrame.to_numpy: booleans beside numbers make Python objects, of which later steps make
+ * float64. */
+static bool makes_objects(const struct mr_table *table) {
+    size_t n_bools = 0;
+    for (size_t i = 0; i < table->n_cols; i++) n_bools += table->columns[i].dtype == MR_BOOL;
+    return n_bools != 0 && n_bools != table->n_cols;
+}
+
+static mr_dtype dtype_of_part(const void *parts, size_t i) {
+    const struct mr_pipe_x *x = (const struct mr_pipe_x *)parts + i;
+    if (x->kind == MR_PIPE_SPARSE) return x->csr->dtype;
+    bool is_table = x->input.kind == MR_INPUT_TABLE;
+    return is_table && makes_objects(&x->input.table) ? MR_FLOAT64 : mr_pipe_result_type(x);
 }
 
 static mr_status check_parts(const struct mr_pipe_x *parts, size_t n, struct mr_error *err) {
@@ -111,21 +119,9 @@ static mr_status stack_dense(const struct mr_pipe_x *parts, size_t n, size_t n_c
     return mr_pipe_give_tensor(n_rows, n_cols, dtype, values, arena, out, err);
 }
 
-/* numpy.result_type: booleans are converted before they would make Python objects of the others
- * (sklearn/utils/validation.py, versions 1.1.3 to 1.9.1: _pandas_dtype_needs_early_conversion). */
-static mr_dtype dtype_of_columns(const struct mr_pipe_x *x) {
-    if (x->input.kind != MR_INPUT_TABLE) return x->input.tensors[0].dtype;
-    const struct mr_table *table = &x->input.table;
-    mr_dtype dtype = table->columns[0].dtype;
-    for (size_t i = 1; i < table->n_cols; i++) {
-        dtype = mr_pipe_promote(dtype, table->columns[i].dtype);
-    }
-    return dtype;
-}
-
 mr_status mr_pipe_gather(const struct mr_pipe_x *x, const uint32_t *columns, size_t n,
                          struct mr_arena *arena, struct mr_pipe_x *out, struct mr_error *err) {
-    mr_dtype dtype = dtype_of_columns(x);
+    mr_dtype dtype = mr_pipe_result_type(x);
     size_t n_rows = mr_pipe_n_rows(x), size = mr_dtype_size(dtype);
     char *values = mr_arena_array(arena, n_rows * n, size);
     if (!values) return mr_arena_fail(arena, err);
@@ -205,7 +201,7 @@ static mr_status stack_sparse(const struct mr_pipe_x *parts, size_t n, size_t n_
 mr_status mr_pipe_stack(const struct mr_pipe_x *parts, size_t n, size_t n_cols, mr_pipe_kind gives,
                         struct mr_arena *arena, struct mr_pipe_x *out, struct mr_error *err) {
     MR_TRY(check_parts(parts, n, err));
-    mr_dtype dtype = result_type(parts, n);
+    mr_dtype dtype = result_type(n, dtype_of_part, parts);
     if (gives == MR_PIPE_SPARSE) return stack_sparse(parts, n, n_cols, dtype, arena, out, err);
     return stack_dense(parts, n, n_cols, dtype, arena, out, err);
 }

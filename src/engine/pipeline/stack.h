@@ -20,7 +20,10 @@ MR_MUST_CHECK mr_status mr_pipe_gather(const struct mr_pipe_x *x, const uint32_t
                                        struct mr_arena *arena, struct mr_pipe_x *out,
                                        struct mr_error *err);
 
-/* numpy.promote_types of booleans, integers and floating-point numbers up to 64 bits. */
-mr_dtype mr_pipe_promote(mr_dtype a, mr_dtype b);
+/* The dtype that check_array with dtype=None gives a FRAME of numbers: numpy.result_type of its
+ * columns, since booleans are converted before they would make Python objects of the others
+ * (sklearn/utils/validation.py, versions 1.1.3 to 1.9.1: _pandas_dtype_needs_early_conversion).
+ * MR_BOOL when there are no columns. */
+mr_dtype mr_pipe_result_type(const struct mr_pipe_x *x);
 
 #endif
