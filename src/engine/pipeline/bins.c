@@ -27,13 +27,6 @@ struct discretizer {
 
 /* Transformation ------------------------------------------------------------------------------- */
 
-static bool can_take(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
-                     struct mr_arena *arena, const char **reason) {
-    (void)step;
-    (void)arena;
-    return mr_pipe_are_numbers(x, reason);
-}
-
 /* numpy.searchsorted(edges, value, side="right"): edges of float64 or float32 are compared as
  * doubles, whatever the dtype of the value. */
 static size_t find_bin(const struct bins *bins, double value) {
@@ -106,7 +99,7 @@ static mr_status transform(const struct mr_pipe_step *step, const struct mr_pipe
     return mr_pipe_give_numbers(&numbers, arena, out, err);
 }
 
-static const struct mr_pipe_step_ops discretizer_ops = {.can_take = can_take,
+static const struct mr_pipe_step_ops discretizer_ops = {.can_take = mr_pipe_take_numbers,
                                                         .transform = transform};
 
 /* Building ------------------------------------------------------------------------------------- */

@@ -50,15 +50,6 @@ mr_status mr_encoder_new(struct mr_pipe_builder *b, const struct mr_sk_estimator
     return MR_OK;
 }
 
-bool mr_encoder_integer(const struct mr_object *object, int64_t *out) {
-    if (object->kind == MR_OBJECT_INT) {
-        *out = object->integer;
-        return true;
-    }
-    return object->kind == MR_OBJECT_ARRAY && object->array.n_dims == 0 &&
-           object->array.dtype != MR_BOOL && mr_sk_integer_at(&object->array, 0, out);
-}
-
 mr_status mr_encoder_read_dtype(struct mr_pipe_builder *b, const struct mr_sk_estimator *estimator,
                                 mr_dtype *out) {
     const struct mr_object *object = mr_object_attr(estimator->object, "dtype");

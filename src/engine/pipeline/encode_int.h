@@ -42,9 +42,6 @@ MR_MUST_CHECK mr_status mr_encoder_read_dtype(struct mr_pipe_builder *b,
                                               const struct mr_sk_estimator *estimator,
                                               mr_dtype *out);
 
-/* An integer that is Python's or a scalar of numpy; false: it is none. */
-bool mr_encoder_integer(const struct mr_object *object, int64_t *out);
-
 bool mr_encoder_can_take(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
                          struct mr_arena *arena, const char **reason);
 

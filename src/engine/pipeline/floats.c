@@ -17,13 +17,6 @@ mr_status mr_pipe_begin_floats(struct mr_pipe_builder *b, const struct mr_sk_est
     return MR_OK;
 }
 
-bool mr_pipe_floats_can_take(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
-                             struct mr_arena *arena, const char **reason) {
-    (void)step;
-    (void)arena;
-    return mr_pipe_are_numbers(x, reason);
-}
-
 static mr_status check_value(const struct mr_sk_feature_spec *spec, double value, size_t row,
                              uint32_t column, struct mr_error *err) {
     if (isfinite(value) || (isnan(value) && spec->finite == MR_SK_FINITE_OR_NAN)) return MR_OK;

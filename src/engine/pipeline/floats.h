@@ -17,10 +17,6 @@ MR_MUST_CHECK mr_status mr_pipe_begin_floats(struct mr_pipe_builder *b,
                                              const struct mr_sk_estimator *estimator,
                                              mr_sk_finite finite, struct mr_pipe_floats *floats);
 
-/* The `can_take` of such a step. */
-bool mr_pipe_floats_can_take(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
-                             struct mr_arena *arena, const char **reason);
-
 /* A copy of a sparse X as float32 or float64, and its values, writable.
  * returns  MR_OK; MR_E_BAD_REQUEST: a value that is not finite, and may not pass; MR_E_TOO_LARGE,
  *          MR_E_NO_MEMORY */

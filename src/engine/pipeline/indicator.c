@@ -19,13 +19,6 @@ const char *const mr_indicator_attributes[] = {
 const size_t mr_indicator_n_attributes = sizeof(mr_indicator_attributes) /
                                          sizeof(*mr_indicator_attributes);
 
-static bool can_take(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
-                     struct mr_arena *arena, const char **reason) {
-    (void)step;
-    (void)arena;
-    return mr_pipe_are_numbers(x, reason);
-}
-
 static mr_status check_row(const struct indicator *indicator, const double *row, size_t r,
                            struct mr_error *err) {
     for (size_t c = 0; indicator->is_new && c < indicator->features.n_features; c++) {
@@ -59,7 +52,8 @@ static mr_status transform(const struct mr_pipe_step *step, const struct mr_pipe
     return mr_pipe_give_tensor(numbers.n_rows, step->n_out, MR_BOOL, mask, arena, out, err);
 }
 
-static const struct mr_pipe_step_ops indicator_ops = {.can_take = can_take, .transform = transform};
+static const struct mr_pipe_step_ops indicator_ops = {.can_take = mr_pipe_take_numbers,
+                                                      .transform = transform};
 
 /* Building ------------------------------------------------------------------------------------- */
 

@@ -79,7 +79,7 @@ static mr_status normalize_sparse(const struct mr_pipe_step *step, const struct 
     return MR_OK;
 }
 
-static const struct mr_pipe_step_ops normalize_ops = {.can_take = mr_pipe_floats_can_take,
+static const struct mr_pipe_step_ops normalize_ops = {.can_take = mr_pipe_take_numbers,
                                                       .transform = normalize};
 static const struct mr_pipe_step_ops normalize_sparse_ops = {.transform = normalize_sparse};
 
@@ -191,7 +191,7 @@ static mr_status binarize_sparse(const struct mr_pipe_step *step, const struct m
     return MR_OK;
 }
 
-static const struct mr_pipe_step_ops binarize_ops = {.can_take = mr_pipe_floats_can_take,
+static const struct mr_pipe_step_ops binarize_ops = {.can_take = mr_pipe_take_numbers,
                                                      .transform = binarize};
 static const struct mr_pipe_step_ops binarize_sparse_ops = {.transform = binarize_sparse};
 

@@ -1,5 +1,6 @@
 /* sklearn.preprocessing.OneHotEncoder (sklearn/preprocessing/_encoders.py, version 1.9.1). */
 #include "engine/pipeline/encode_int.h"
+#include "engine/pipeline/param.h"
 
 #define NO_COLUMN UINT32_MAX
 
@@ -145,7 +146,7 @@ static mr_status read_dropped(struct mr_pipe_builder *b, const struct mr_sk_esti
         const struct mr_object *item = ((const struct mr_object *const *)
                                             object->array.values)[feature];
         if (item->kind == MR_OBJECT_NONE) return MR_OK;
-        if (mr_encoder_integer(item, &code) && code >= 0 && code < n_codes) {
+        if (mr_pipe_integer(item, &code) && code >= 0 && code < n_codes) {
             *out = (uint32_t)code;
             return MR_OK;
         }
@@ -160,7 +161,7 @@ static mr_status check_count(struct mr_pipe_builder *b, const struct mr_sk_estim
     struct mr_object_list list;
     int64_t count;
     MR_TRY(mr_sk_list(estimator, "_n_features_outs", &list, b->err));
-    if (feature < list.n && mr_encoder_integer(list.items[feature], &count) && count == n) {
+    if (feature < list.n && mr_pipe_integer(list.items[feature], &count) && count == n) {
         return MR_OK;
     }
     return mr_fail(b->err, MR_E_FORMAT, "%s: _n_features_outs does not match categories_",

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "engine/pipeline/encode_int.h"
+#include "engine/pipeline/param.h"
 
 struct ordinal {
     struct mr_encoder base;
@@ -112,9 +113,9 @@ static mr_status check_missing(struct mr_pipe_builder *b, const struct mr_sk_est
     size_t n_items = missing && missing->kind == MR_OBJECT_DICT ? missing->dict.n : SIZE_MAX;
     for (size_t i = 0; i < n_items && n_items <= n_features; i++) {
         int64_t feature, index;
-        if (!mr_encoder_integer(missing->dict.keys[i], &feature) || feature < 0 ||
+        if (!mr_pipe_integer(missing->dict.keys[i], &feature) || feature < 0 ||
             (uint64_t)feature >= n_features || is_found[feature] ||
-            !mr_encoder_integer(missing->dict.values[i], &index) ||
+            !mr_pipe_integer(missing->dict.values[i], &index) ||
             index != encoder->categories[feature].nan) {
             break;
         }

@@ -10,17 +10,19 @@ mr_status mr_pipe_fail_param(struct mr_pipe_builder *b, const struct mr_sk_estim
                    attribute, expected, mr_object_describe(object, text, sizeof(text)));
 }
 
+bool mr_pipe_integer(const struct mr_object *object, int64_t *out) {
+    if (object->kind == MR_OBJECT_INT) {
+        *out = object->integer;
+        return true;
+    }
+    return object->kind == MR_OBJECT_ARRAY && object->array.n_dims == 0 &&
+           object->array.dtype != MR_BOOL && mr_sk_integer_at(&object->array, 0, out);
+}
+
 mr_status mr_pipe_count_param(struct mr_pipe_builder *b, const struct mr_sk_estimator *estimator,
                               const char *attribute, int64_t *out) {
     const struct mr_object *object = mr_object_attr(estimator->object, attribute);
-    bool is_integer = object && object->kind == MR_OBJECT_INT;
-    if (is_integer) {
-        *out = object->integer;
-    } else if (object && object->kind == MR_OBJECT_ARRAY && object->array.n_dims == 0 &&
-               object->array.is_known && object->array.dtype == MR_INT64) {
-        is_integer = mr_sk_integer_at(&object->array, 0, out);
-    }
-    if (is_integer && *out >= 0) return MR_OK;
+    if (object && mr_pipe_integer(object, out) && *out >= 0) return MR_OK;
     return mr_pipe_fail_param(b, estimator, attribute, "an integer that is not negative");
 }
 

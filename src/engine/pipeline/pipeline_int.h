@@ -114,6 +114,10 @@ MR_MUST_CHECK mr_status mr_pipe_transform(const struct mr_pipe_step *step,
 bool mr_pipe_can_take(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
                       struct mr_arena *arena, const char **reason);
 
+/* The `can_take` of a step that takes any numbers: mr_pipe_are_numbers. */
+bool mr_pipe_take_numbers(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
+                          struct mr_arena *arena, const char **reason);
+
 /* Building ------------------------------------------------------------------------------------- */
 
 /* Transformers inside of each other; a graph may contain itself. */

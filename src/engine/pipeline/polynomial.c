@@ -22,13 +22,6 @@ struct polynomial {
 
 /* Transformation ------------------------------------------------------------------------------- */
 
-static bool can_take(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
-                     struct mr_arena *arena, const char **reason) {
-    (void)step;
-    (void)arena;
-    return mr_pipe_are_numbers(x, reason);
-}
-
 /* All terms of one row. */
 static void expand_row(const struct polynomial *polynomial, const double *x, bool is_float32,
                        double *terms) {
@@ -64,7 +57,7 @@ static mr_status transform(const struct mr_pipe_step *step, const struct mr_pipe
     return MR_OK;
 }
 
-static const struct mr_pipe_step_ops polynomial_ops = {.can_take = can_take,
+static const struct mr_pipe_step_ops polynomial_ops = {.can_take = mr_pipe_take_numbers,
                                                        .transform = transform};
 
 /* Building ------------------------------------------------------------------------------------- */

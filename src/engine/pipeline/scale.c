@@ -100,7 +100,7 @@ static mr_status scale_sparse(const struct mr_pipe_step *step, const struct mr_p
     return MR_OK;
 }
 
-static const struct mr_pipe_step_ops scale_ops = {.can_take = mr_pipe_floats_can_take,
+static const struct mr_pipe_step_ops scale_ops = {.can_take = mr_pipe_take_numbers,
                                                   .transform = scale};
 static const struct mr_pipe_step_ops scale_sparse_ops = {.transform = scale_sparse};
 

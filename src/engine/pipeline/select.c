@@ -15,13 +15,6 @@ struct select {
 
 /* Transformation ------------------------------------------------------------------------------- */
 
-static bool can_take(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
-                     struct mr_arena *arena, const char **reason) {
-    (void)step;
-    (void)arena;
-    return mr_pipe_are_numbers(x, reason);
-}
-
 static mr_status check_sparse(const struct select *select, const struct mr_csr *csr,
                               struct mr_error *err) {
     size_t n = csr->starts[csr->n_rows];
@@ -70,7 +63,8 @@ static mr_status transform(const struct mr_pipe_step *step, const struct mr_pipe
     return MR_OK;
 }
 
-static const struct mr_pipe_step_ops select_ops = {.can_take = can_take, .transform = transform};
+static const struct mr_pipe_step_ops select_ops = {.can_take = mr_pipe_take_numbers,
+                                                   .transform = transform};
 
 /* Classes -------------------------------------------------------------------------------------- */
 

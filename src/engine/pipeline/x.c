@@ -34,6 +34,13 @@ bool mr_pipe_are_numbers(const struct mr_pipe_x *x, const char **reason) {
     return true;
 }
 
+bool mr_pipe_take_numbers(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
+                          struct mr_arena *arena, const char **reason) {
+    (void)step;
+    (void)arena;
+    return mr_pipe_are_numbers(x, reason);
+}
+
 mr_status mr_pipe_new_numbers(size_t n_rows, size_t n_cols, bool is_float32, struct mr_arena *arena,
                               struct mr_pipe_numbers *out, struct mr_error *err) {
     *out = (struct mr_pipe_numbers){.n_rows = n_rows, .n_cols = n_cols, .is_float32 = is_float32};

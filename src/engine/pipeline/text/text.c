@@ -1,5 +1,6 @@
 /* Reading the vectorizers of sklearn.feature_extraction.text (versions 1.1.3 to 1.9.1), and the
  * table of its classes. */
+#include "engine/pipeline/param.h"
 #include "engine/pipeline/text/stop_words.h"
 #include "engine/pipeline/text/text_int.h"
 #include "engine/pipeline/text/unicode.h"
@@ -28,15 +29,6 @@ static mr_status init_terms(struct mr_pipe_builder *b, const struct mr_sk_estima
     return mr_text_vocabulary_init(out, n, n_bytes, b->arena, b->err);
 }
 
-/* A column number: Python's int, or numpy's, which max_features leaves there. */
-static bool read_index(const struct mr_object *object, int64_t *out) {
-    if (object->kind == MR_OBJECT_ARRAY) {
-        return object->array.n_dims == 0 && mr_sk_integer_at(&object->array, 0, out);
-    }
-    *out = object->integer;
-    return object->kind == MR_OBJECT_INT;
-}
-
 /* vocabulary_: the numbers are each of 0 .. n - 1 once. */
 static mr_status read_vocabulary(struct mr_pipe_builder *b, const struct mr_sk_estimator *estimator,
                                  struct mr_text_vectorizer *out) {
@@ -56,7 +48,7 @@ static mr_status read_vocabulary(struct mr_pipe_builder *b, const struct mr_sk_e
     for (size_t i = 0; i < n; i++) {
         int64_t index;
         bool is_new = false;
-        if (!read_index(object->dict.values[i], &index) || index < 0 || index >= (int64_t)n ||
+        if (!mr_pipe_integer(object->dict.values[i], &index) || index < 0 || index >= (int64_t)n ||
             is_used[index]) {
             return fail_terms(b, estimator, attribute, "does not number its terms from 0");
         }
@@ -138,8 +130,8 @@ static mr_status read_ngram_range(struct mr_pipe_builder *b,
     struct mr_object_list list;
     MR_TRY(mr_sk_list(estimator, "ngram_range", &list, b->err));
     int64_t min_n = 0, max_n = 0;
-    if (list.n != 2 || !read_index(list.items[0], &min_n) || !read_index(list.items[1], &max_n) ||
-        min_n < 1 || min_n > MAX_N || max_n < min_n) {
+    if (list.n != 2 || !mr_pipe_integer(list.items[0], &min_n) ||
+        !mr_pipe_integer(list.items[1], &max_n) || min_n < 1 || min_n > MAX_N || max_n < min_n) {
         return mr_sk_refuse(estimator, "with that ngram_range", b->err);
     }
     out->min_n = (size_t)min_n;
@@ -327,7 +319,7 @@ static mr_status build_hashing(struct mr_pipe_builder *b, const struct mr_sk_est
     MR_TRY(check_ngrams(b, estimator, vectorizer));
     const struct mr_object *object = mr_object_attr(estimator->object, "n_features");
     int64_t n = 0;
-    if (!object || !read_index(object, &n) || n < 1 || n > (int64_t)MR_PIPE_MAX_COLUMNS) {
+    if (!object || !mr_pipe_integer(object, &n) || n < 1 || n > (int64_t)MR_PIPE_MAX_COLUMNS) {
         return mr_sk_refuse(estimator, "with that n_features", b->err);
     }
     MR_TRY(mr_pipe_flag(b, estimator, "alternate_sign", &vectorizer->is_sign_alternated));
