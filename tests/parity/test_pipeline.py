@@ -18,11 +18,12 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.neighbors import KNeighborsRegressor
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder, StandardScaler
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -225,4 +226,29 @@ def test_what_only_python_takes(predictor):
     ):
         with pytest.raises(Refused) as refused:
             predictor.predict(rows)
+        assert refused.value.error_code == "NOT_IMPLEMENTED"
+
+
+def test_what_only_python_takes_after_a_step(predictor):
+    """What reaches a later step has a dtype that hangs on the request's."""
+    integers = np.array([[1, 2], [3, 4], [1, 4], [3, 2]])
+    reals = integers + 0.1
+    steps = [SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")]
+    encoding = make_pipeline(*steps, LinearRegression()).fit(reals, [1, 2, 3, 4])
+    floor = [SimpleImputer(strategy="most_frequent"), FunctionTransformer(np.floor)]
+    flooring = make_pipeline(*floor, LinearRegression()).fit(reals, [1, 2, 3, 4])
+    both = make_pipeline(FeatureUnion([("floor", make_pipeline(*floor))]), LinearRegression())
+    behind = make_pipeline(floor[0], ColumnTransformer([("one", floor[1], [1])]), LinearRegression())
+    nested = make_pipeline(floor[0], make_pipeline(floor[1], LinearRegression()))
+    for model, odd in (
+        (encoding, reals.astype(np.float32)),
+        (flooring, integers),
+        (both.fit(reals, [1, 2, 3, 4]), integers),
+        (behind.fit(reals, [1, 2, 3, 4]), integers),
+        (nested.fit(reals, [1, 2, 3, 4]), integers),
+    ):
+        assert_answers(predictor, model, reals, stored="pickle")
+        model.predict(odd)
+        with pytest.raises(Refused, match="only Python takes this") as refused:
+            predictor.predict(odd)
         assert refused.value.error_code == "NOT_IMPLEMENTED"

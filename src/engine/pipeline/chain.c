@@ -5,12 +5,24 @@ struct chain {
     struct mr_pipe_step base;
     size_t n;
     struct mr_pipe_step **steps; /* at least one */
+    size_t n_asked;              /* up to the last one whose can_take is asked: the first, or one
+                                    that is choosy */
 };
 
-/* What later steps get is what the first one gives. */
+/* What later steps get has the dtypes that the first row gets. */
 static bool can_take(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
                      struct mr_arena *arena, const char **reason) {
-    return mr_pipe_can_take(((const struct chain *)step)->steps[0], x, arena, reason);
+    const struct chain *chain = (const struct chain *)step;
+    struct mr_pipe_x now, next;
+    struct mr_error err;
+    if (!mr_pipe_can_take(chain->steps[0], x, arena, reason)) return false;
+    if (chain->n_asked == 1 || mr_pipe_first_row(x, arena, &now, &err) != MR_OK) return true;
+    for (size_t i = 1; i < chain->n_asked; i++, now = next) {
+        const struct mr_pipe_step *before = chain->steps[i - 1], *after = chain->steps[i];
+        if (mr_pipe_transform(before, &now, arena, &next, &err) != MR_OK) return true; /* later */
+        if (after->is_choosy && !mr_pipe_can_take(after, &next, arena, reason)) return false;
+    }
+    return true;
 }
 
 static mr_status transform(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
@@ -76,6 +88,13 @@ static mr_status build_steps(struct mr_pipe_builder *b, const struct mr_sk_estim
     chain->base.n_in = steps[0]->n_in;
     chain->base.n_out = n_now;
     chain->base.gives = gives;
+    chain->base.is_choosy = steps[0]->is_choosy;
+    chain->n_asked = 1;
+    for (size_t i = 1; i < n_steps; i++) {
+        if (!steps[i]->is_choosy) continue;
+        chain->n_asked = i + 1;
+        chain->base.is_choosy = true;
+    }
     *out = &chain->base;
     return MR_OK;
 }

@@ -117,7 +117,7 @@ static mr_status select_part(const struct part *part, const struct mr_pipe_x *x,
 
 /* Transformation ------------------------------------------------------------------------------- */
 
-/* The parts of a tensor have its dtype; those of its numbers are copied only to be transformed. */
+/* The parts of a tensor are copies of its numbers: of its first row they have the same dtype. */
 static bool can_take(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
                      struct mr_arena *arena, const char **reason) {
     const struct columns *columns = (const struct columns *)step;
@@ -125,12 +125,17 @@ static bool can_take(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
     uint32_t *column_of = mr_arena_array(arena, columns->features.n_features, sizeof(*column_of));
     *reason = "no memory to select columns";
     if (!column_of || !find_columns(columns, x, arena, column_of, reason)) return false;
-    if (x->input.kind != MR_INPUT_TABLE && !mr_pipe_are_numbers(x, reason)) return false;
+    struct mr_pipe_x seen = *x;
+    if (x->input.kind != MR_INPUT_TABLE) {
+        if (!mr_pipe_are_numbers(x, reason)) return false;
+        *reason = "no memory to select columns";
+        if (mr_pipe_first_row(x, arena, &seen, &err) != MR_OK) return false;
+    }
     for (size_t i = 0; i < columns->n_parts; i++) {
         const struct part *part = &columns->parts[i];
         struct mr_pipe_x selected = {0};
         *reason = "no memory to select columns";
-        if (select_part(part, x, column_of, arena, &selected, &err) != MR_OK) return false;
+        if (select_part(part, &seen, column_of, arena, &selected, &err) != MR_OK) return false;
         bool is_taken = part->step ? mr_pipe_can_take(part->step, &selected, arena, reason)
                                    : mr_pipe_are_numbers(&selected, reason);
         if (!is_taken) return false;
@@ -294,6 +299,7 @@ static mr_status read_parts(struct mr_pipe_builder *b, const struct mr_sk_estima
         if (part.n == 0) continue;
         parts[columns->n_parts++] = part;
         columns->base.n_out += part.step ? part.step->n_out : part.n;
+        columns->base.is_choosy |= part.step && part.step->is_choosy;
     }
     columns->parts = parts;
     columns->is_needed = is_needed;

@@ -44,6 +44,7 @@ mr_status mr_encoder_new(struct mr_pipe_builder *b, const struct mr_sk_estimator
     struct mr_encoder *encoder = mr_pipe_new_step(b, estimator, ops, size, takes, n_features);
     if (!encoder) return mr_arena_fail(b->arena, b->err);
     MR_TRY(mr_sk_read_features(estimator, n_features, b->arena, &encoder->features, b->err));
+    encoder->base.is_choosy = takes == MR_PIPE_FRAME;
     encoder->features.dtype = MR_SK_FLOATS; /* numbers are not read by it: no dtype is refused */
     MR_TRY(read_categories(b, estimator, n_features, &encoder->categories));
     *out = encoder;
@@ -206,10 +207,9 @@ static mr_status find_column(const struct mr_encoder *encoder, const struct mr_p
     const struct mr_categories *categories = &encoder->categories[feature];
     struct mr_cells cells = mr_cells_of(x, feature);
     const char *reason = NULL;
-    if (!mr_categories_can_take(categories, &cells, encoder->uses_unknown,
-                                &reason)) { /* what a step gave */
-        return mr_fail(err, MR_E_BAD_REQUEST, "%s: feature %zu is %s", encoder->base.name, feature,
-                       reason);
+    if (!mr_categories_can_take(categories, &cells, encoder->uses_unknown, &reason)) {
+        return mr_fail(err, MR_E_UNSUPPORTED, "%s: feature %zu is %s", encoder->base.name, feature,
+                       reason); /* not reached where can_take was asked */
     }
     size_t n_found = mr_categories_find(categories, &cells, index);
     if (n_found < cells.n_rows) {

@@ -223,7 +223,7 @@ static mr_status transform(const struct mr_pipe_step *step, const struct mr_pipe
         MR_TRY(mr_pipe_validate(&transformer->features, x, transformer->all, step->n_out, arena,
                                 &valid, err));
     }
-    if (!can_take(step, &valid, arena, &reason)) { /* what the steps before gave */
+    if (!can_take(step, &valid, arena, &reason)) { /* not reached where can_take was asked */
         return mr_fail(err, MR_E_UNSUPPORTED, "no native engine for this request yet: %s", reason);
     }
     *out = valid;
@@ -312,6 +312,7 @@ static mr_status build(struct mr_pipe_builder *b, const struct mr_sk_estimator *
     struct transformer *transformer = mr_pipe_new_step(b, estimator, &function_ops,
                                                        sizeof(*transformer), takes, n_in);
     if (!transformer) return mr_arena_fail(b->arena, b->err);
+    transformer->base.is_choosy = true;
     transformer->function = function;
     transformer->is_validated = is_validated;
     transformer->has_names_out = has_names_out;

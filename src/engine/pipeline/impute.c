@@ -233,6 +233,7 @@ static mr_status read_parameters(struct mr_pipe_builder *b, const struct mr_sk_e
     if (imputer->missing.is_text ? !is_text : is_text && !is_nan) {
         return mr_sk_refuse(estimator, "whose missing_values are none of its dtype", b->err);
     }
+    imputer->base.is_choosy = imputer->is_dtype_kept && !is_text && !is_nan;
     imputer->is_kind_checked = is_constant && mr_sk_is_at_least(estimator, 1, 4);
     imputer->is_missing_text_nan = b->is_missing_text_nan;
     imputer->features.dtype = MR_SK_FLOATS;

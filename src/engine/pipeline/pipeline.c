@@ -193,6 +193,19 @@ static void describe(const struct mr_engine_model *model, struct mr_buf *buf) {
 
 /* Prediction ----------------------------------------------------------------------------------- */
 
+/* A Pipeline behind the steps may not take whatever they give. */
+static bool can_estimator_take(const struct mr_engine_model *model, const struct mr_pipe_x *x,
+                               struct mr_arena *arena, const char **reason) {
+    struct mr_pipe_x row, last;
+    struct mr_error err;
+    if (mr_engine_takes_decoded(&model->estimator) ||
+        mr_pipe_first_row(x, arena, &row, &err) != MR_OK ||
+        mr_pipe_transform(model->step, &row, arena, &last, &err) != MR_OK) {
+        return true; /* prediction says what is wrong */
+    }
+    return mr_engine_can_take(&model->estimator, &last.input, arena, reason);
+}
+
 static bool can_take(const struct mr_engine_model *model, const struct mr_input *input,
                      struct mr_arena *arena, const char **reason) {
     *reason = "a pipeline takes one table or one array";
@@ -201,7 +214,8 @@ static bool can_take(const struct mr_engine_model *model, const struct mr_input 
     *reason = "no rows";
     if (mr_input_n_rows(input) < 1) return false;
     struct mr_pipe_x x = {.kind = MR_PIPE_FRAME, .input = *input};
-    return mr_pipe_can_take(model->step, &x, arena, reason);
+    return mr_pipe_can_take(model->step, &x, arena, reason) &&
+           can_estimator_take(model, &x, arena, reason);
 }
 
 /* A NaN in a sparse matrix stops the estimators that take one, trees too. */

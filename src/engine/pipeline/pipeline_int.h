@@ -87,8 +87,9 @@ struct mr_pipe_step;
 
 struct mr_pipe_step_ops {
     /* Whether the step can be given an X like that: by its dtypes and shape, not by its values.
-     * Only asked of X that comes from a request. false: *reason is a phrase that says why; Python
-     * answers then. arena: scratch. NULL: whatever has the right kind. */
+     * Asked of X that comes from a request; of what another step gives only where is_choosy. false:
+     * *reason is a phrase that says why; Python answers then. arena: scratch. NULL: whatever has
+     * the right kind. */
     bool (*can_take)(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
                      struct mr_arena *arena, const char **reason);
     /* transform(X). x: of the step's `takes`, with n_in columns when that is not 0. out: of the
@@ -105,6 +106,8 @@ struct mr_pipe_step {
     size_t n_in;      /* columns of X; 0: SERIES, or not known (ColumnTransformer of names) */
     size_t n_out;
     mr_pipe_kind takes, gives;
+    bool is_choosy; /* an ndarray of numbers that another step gives may be none that can_take is
+                       true of: it depends on the request's dtypes */
 };
 
 /* X.transform. */
@@ -113,6 +116,11 @@ MR_MUST_CHECK mr_status mr_pipe_transform(const struct mr_pipe_step *step,
                                           struct mr_pipe_x *out, struct mr_error *err);
 bool mr_pipe_can_take(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
                       struct mr_arena *arena, const char **reason);
+
+/* The first row of an X that comes from a request, or all of one row: it has the same dtypes.
+ * returns  MR_OK, MR_E_TOO_LARGE, MR_E_NO_MEMORY */
+MR_MUST_CHECK mr_status mr_pipe_first_row(const struct mr_pipe_x *x, struct mr_arena *arena,
+                                          struct mr_pipe_x *out, struct mr_error *err);
 
 /* The `can_take` of a step that takes any numbers: mr_pipe_are_numbers. */
 bool mr_pipe_take_numbers(const struct mr_pipe_step *step, const struct mr_pipe_x *x,

@@ -94,6 +94,7 @@ static mr_status add_parts(struct mr_pipe_builder *b, const struct mr_sk_estimat
         }
         if ((step ? step->gives : takes) == MR_PIPE_SPARSE) all->base.gives = MR_PIPE_SPARSE;
         all->base.n_out += step ? step->n_out : n_in;
+        all->base.is_choosy |= step && step->is_choosy;
     }
     if (all->base.n_out >= 1 && all->base.n_out <= MR_PIPE_MAX_COLUMNS) return MR_OK;
     return mr_fail(b->err, MR_E_UNSUPPORTED, "no native engine for %s that gives %zu columns",

@@ -1,4 +1,5 @@
 #include "engine/pipeline/pipeline_int.h"
+#include "schema/slice.h"
 
 size_t mr_pipe_n_rows(const struct mr_pipe_x *x) {
     if (x->kind == MR_PIPE_SPARSE) return x->csr->n_rows;
@@ -12,6 +13,13 @@ size_t mr_pipe_n_cols(const struct mr_pipe_x *x) {
     if (x->input.kind == MR_INPUT_TABLE) return x->input.table.n_cols;
     const struct mr_tensor *tensor = &x->input.tensors[0];
     return tensor->n_dims > 1 ? (size_t)tensor->shape[1] : 1;
+}
+
+mr_status mr_pipe_first_row(const struct mr_pipe_x *x, struct mr_arena *arena,
+                            struct mr_pipe_x *out, struct mr_error *err) {
+    *out = *x;
+    if (mr_pipe_n_rows(x) <= 1) return MR_OK;
+    return mr_input_slice(&x->input, 0, 1, arena, &out->input, err);
 }
 
 /* Numbers -------------------------------------------------------------------------------------- */
