@@ -252,3 +252,21 @@ def test_what_only_python_takes_after_a_step(predictor):
         with pytest.raises(Refused, match="only Python takes this") as refused:
             predictor.predict(odd)
         assert refused.value.error_code == "NOT_IMPLEMENTED"
+
+
+def test_rows_in_errors_are_those_of_the_request(predictor):
+    """However many blocks of rows come before."""
+    x = table(600)
+    columns = ColumnTransformer([
+        ("scaled", StandardScaler(), ["age"]),
+        ("plan", OneHotEncoder(), ["plan"]),
+    ])
+    model = make_pipeline(columns, LinearRegression()).fit(x, x["age"])
+    predictor.load(model)
+    for row in (5, 513):
+        for column, odd in (("age", np.inf), ("plan", "?")):
+            rows = x.astype({"age": float})
+            rows.loc[row, column] = odd
+            with pytest.raises(Refused, match=f"\"{column}\", row {row}:") as refused:
+                predictor.predict(rows)
+            assert refused.value.error_code == "BAD_REQUEST"

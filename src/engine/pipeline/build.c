@@ -46,6 +46,8 @@ static mr_status build_instance(struct mr_pipe_builder *b, const struct mr_sk_es
     b->depth++;
     mr_status status = type->build(b, &estimator, takes, n_in, out);
     b->depth--;
+    bool is_dense = status == MR_OK && *out && (*out)->gives != MR_PIPE_SPARSE;
+    if (is_dense && (*out)->n_out > b->widest) b->widest = (*out)->n_out;
     return status;
 }
 

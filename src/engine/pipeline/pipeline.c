@@ -12,6 +12,9 @@
 #define BLOCK_ROWS ((size_t)256)
 #define BLOCK_VALUES ((size_t)32768)
 
+/* Steps may share what a small file holds, and each has a copy of it. */
+#define MAX_MODEL_BYTES ((size_t)8 << 30)
+
 struct mr_engine_model {
     struct mr_arena *arena;          /* holds the model */
     const char *name;                /* class name, and of what is behind it */
@@ -36,6 +39,11 @@ static bool takes_sparse(const struct mr_engine *engine, const struct mr_object 
         if (mr_str_is(estimator->module, modules[i])) return true;
     }
     return false;
+}
+
+/* Only linear models take a sparse matrix as it is. */
+static bool is_made_dense(const struct mr_engine_model *model) {
+    return model->step->gives == MR_PIPE_SPARSE && model->estimator.ops != &mr_linear_engine;
 }
 
 static mr_status check_estimator(const struct mr_engine_model *model,
@@ -110,6 +118,13 @@ static mr_status describe_last(const struct mr_signature *outer,
     return MR_OK;
 }
 
+/* widest: the most columns of an ndarray between the steps, at least 1. */
+static size_t choose_block_rows(size_t widest) {
+    size_t n = BLOCK_VALUES / widest / MR_SLICE_ROWS * MR_SLICE_ROWS;
+    if (n > BLOCK_ROWS) return BLOCK_ROWS;
+    return n < MR_SLICE_ROWS ? MR_SLICE_ROWS : n;
+}
+
 static mr_status read_pipeline(const struct mr_model_source *source, struct mr_arena *scratch,
                                struct mr_engine_model *model, struct mr_error *err) {
     struct mr_sk_estimator estimator;
@@ -123,7 +138,8 @@ static mr_status read_pipeline(const struct mr_model_source *source, struct mr_a
     model->name = estimator.name;
     model->version = mr_arena_strdup(model->arena, mr_str_from(estimator.version.text));
     if (!model->version) return mr_arena_fail(model->arena, err);
-    struct mr_pipe_builder builder = {.arena = model->arena, .scratch = scratch, .err = err};
+    struct mr_pipe_builder builder = {
+        .arena = model->arena, .scratch = scratch, .err = err, .widest = 1};
     /* Texts of pandas 3 have a dtype of their own, with NaN where one is missing; before, and in
      * JSON alone, that was None in a column of Python objects. */
     builder.is_missing_text_nan = mr_pipe_requires(source->path, "pandas", 3, scratch);
@@ -133,14 +149,11 @@ static mr_status read_pipeline(const struct mr_model_source *source, struct mr_a
     struct mr_model_source inside = *source;
     MR_TRY(describe_last(source->signature, model, &inside.signature, err));
     MR_TRY(mr_engine_find_inside(&inside, last, &model->estimator, err));
+    if (model->step && is_made_dense(model) && model->step->n_out > builder.widest) {
+        builder.widest = model->step->n_out;
+    }
+    model->block_rows = choose_block_rows(builder.widest);
     return check_estimator(model, last, err);
-}
-
-static size_t choose_block_rows(const struct mr_pipe_step *step) {
-    if (!step) return BLOCK_ROWS;
-    size_t n = BLOCK_VALUES / step->n_out / MR_SLICE_ROWS * MR_SLICE_ROWS;
-    if (n > BLOCK_ROWS) return BLOCK_ROWS;
-    return n < MR_SLICE_ROWS ? MR_SLICE_ROWS : n;
 }
 
 static void unload(struct mr_engine_model *model) {
@@ -151,7 +164,8 @@ static void unload(struct mr_engine_model *model) {
 
 static mr_status build(const struct mr_model_source *source, struct mr_engine_model **out,
                        struct mr_error *err) {
-    struct mr_arena *arena = mr_arena_new(0, NULL), *scratch = mr_arena_new(0, NULL);
+    struct mr_arena *arena = mr_arena_new(MAX_MODEL_BYTES, NULL);
+    struct mr_arena *scratch = mr_arena_new(MAX_MODEL_BYTES, NULL);
     struct mr_engine_model *model = arena ? mr_arena_zalloc(arena, sizeof(*model)) : NULL;
     mr_status status = MR_E_NO_MEMORY;
     if (model && scratch) {
@@ -166,7 +180,6 @@ static mr_status build(const struct mr_model_source *source, struct mr_engine_mo
         mr_arena_free(arena);
         return status;
     }
-    model->block_rows = choose_block_rows(model->step);
     *out = model;
     return MR_OK;
 }
@@ -237,7 +250,7 @@ static mr_status predict_rows(const struct mr_engine_model *model, const struct 
     MR_TRY(mr_pipe_transform(model->step, &x, arena, &last, err));
     if (last.kind == MR_PIPE_SPARSE) {
         MR_TRY(check_sparse(last.csr, err));
-        if (model->estimator.ops == &mr_linear_engine) {
+        if (!is_made_dense(model)) {
             return mr_linear_predict_sparse(model->estimator.model, last.csr, arena, out, err);
         }
         const struct mr_csr *csr = last.csr;
@@ -281,9 +294,17 @@ static mr_status predict(const struct mr_engine_model *model, const struct mr_in
     if (!model->step || mr_input_n_rows(input) <= (int64_t)model->block_rows) {
         return predict_rows(model, input, arena, out, err);
     }
+    struct mr_error whole;
     mr_status status = predict_blocks(model, input, arena, out, err);
-    if (status != MR_E_UNSUPPORTED) return status;
-    return predict_rows(model, input, arena, out, err); /* no list of rows */
+    if (status == MR_E_UNSUPPORTED) { /* no list of rows */
+        return predict_rows(model, input, arena, out, err);
+    }
+    /* An error of a block counts rows from its first one. */
+    if (status == MR_E_BAD_REQUEST && err &&
+        predict_rows(model, input, arena, out, &whole) == MR_E_BAD_REQUEST) {
+        *err = whole;
+    }
+    return status;
 }
 
 const struct mr_engine_ops mr_pipeline_engine = {

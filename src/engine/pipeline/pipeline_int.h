@@ -141,6 +141,7 @@ struct mr_pipe_builder {
     struct mr_error *err;
     unsigned depth;
     unsigned n_steps;
+    size_t widest; /* columns that one of them gives at most, but for sparse matrices */
     /* Texts that are missing are NaN, of whatever format a request was: see requirements.h. Else
      * those of columns that are not is_object may be None, or NaN. */
     bool is_missing_text_nan;
