@@ -164,6 +164,16 @@ def test_requests_that_do_not_fit(predictor):
     assert refused.value.error_code == "NOT_IMPLEMENTED"
 
 
+def test_nothing_but_booleans(predictor):
+    """With pandas 3 scikit-learn raises: transform() writes into a read-only array."""
+    x = pd.DataFrame({"a": [True, False, True, False], "b": [True, True, False, False]})
+    bins = KBinsDiscretizer(2, encode="ordinal", strategy="uniform")
+    assert_same(predictor, binning(bins, x.to_numpy(float)), x.to_numpy())
+    assert_same(predictor, binning(bins, x.astype(float)), x.assign(b=[0.5, 1, 0, 2]))
+    with pytest.raises(Refused, match="only Python takes this"):
+        predictor.predict(x)
+
+
 def refused_model(predictor, match, encoder=(), **attributes):
     model = binning(KBinsDiscretizer(3), data())
     for name, value in attributes.items():

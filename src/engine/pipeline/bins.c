@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "engine/pipeline/param.h"
+#include "engine/pipeline/stack.h"
 
 /* Bins of a feature have numbers that a float32 holds. */
 #define MAX_BINS ((size_t)1 << 24)
@@ -26,6 +27,17 @@ struct discretizer {
 };
 
 /* Transformation ------------------------------------------------------------------------------- */
+
+/* transform() writes into an array that shares memory with pandas' columns when all of them are
+ * booleans, and pandas 3 forbids that. */
+static bool can_take(const struct mr_pipe_step *step, const struct mr_pipe_x *x,
+                     struct mr_arena *arena, const char **reason) {
+    (void)step;
+    (void)arena;
+    *reason = "columns of nothing but booleans, of which bins depend on the version of pandas";
+    if (x->input.kind == MR_INPUT_TABLE && mr_pipe_result_type(x) == MR_BOOL) return false;
+    return mr_pipe_are_numbers(x, reason);
+}
 
 /* numpy.searchsorted(edges, value, side="right"): edges of float64 or float32 are compared as
  * doubles, whatever the dtype of the value. */
@@ -99,7 +111,7 @@ static mr_status transform(const struct mr_pipe_step *step, const struct mr_pipe
     return mr_pipe_give_numbers(&numbers, arena, out, err);
 }
 
-static const struct mr_pipe_step_ops discretizer_ops = {.can_take = mr_pipe_take_numbers,
+static const struct mr_pipe_step_ops discretizer_ops = {.can_take = can_take,
                                                         .transform = transform};
 
 /* Building ------------------------------------------------------------------------------------- */
