@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from predictor import Predictor, Refused
 from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
@@ -540,3 +541,15 @@ def test_malformed_target(predictor, attributes):
     encoder = TargetEncoder().fit(column([1, 2], np.int64), [0.5, 1.5])
     vars(encoder).update(attributes)
     assert "TargetEncoder" in refusal(predictor, encoder)
+
+
+def test_an_encoder_of_what_has_the_dtype_of_the_request(predictor):
+    """An imputer keeps integers, which the encoder behind it was not fitted to: Python answers."""
+    x, y = pd.DataFrame({"c": [0.5, 1.0, 2.0, np.nan] * 20}), np.arange(80) + 0.5
+    steps = [SimpleImputer(strategy="most_frequent"), TargetEncoder(random_state=0)]
+    model = make_pipeline(*steps, LinearRegression()).fit(x, y)
+    predictor.load(model)
+    np.testing.assert_allclose(predictor.predict(x), model.predict(x), rtol=1e-12, atol=1e-12)
+    with pytest.raises(Refused) as refused:
+        predictor.predict(pd.DataFrame({"c": [1, 2]}))
+    assert refused.value.error_code == "NOT_IMPLEMENTED"
