@@ -25,6 +25,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer")
+# Messages of MLflow list sets.
+SAME_HASHES = {"PYTHONHASHSEED": "0"}
 
 if "MLRACE_BUILD" not in os.environ:
     has_tests = (ROOT / "build-gcc/mlrace").exists()
@@ -119,10 +121,10 @@ def environment(env=None):
     return {**os.environ, "MLRACE_PYTHON": sys.executable, **(env or {})}
 
 
-def start(command, log, env=None):
+def start(command, log, env=None, stdin=subprocess.DEVNULL):
     return subprocess.Popen(
         list(map(str, command)),
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=log.open("wb"),
         stderr=subprocess.STDOUT,
         env=environment(env),
@@ -218,22 +220,41 @@ def serve(mlrace, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def serve_mlflow(tmp_path_factory):
-    """with serve_mlflow(model) as server: a real `mlflow models serve`, the reference."""
+def mlflow_template(tmp_path_factory):
+    """The socket of a process that has imported MLflow: tests/mlflow_serve.py."""
+    folder = tmp_path_factory.mktemp("mlflow_template")
+    log, path = folder / "log", folder / "socket"
+    command = [sys.executable, ROOT / "tests/mlflow_serve.py", "template", path]
+    process = start(command, log, SAME_HASHES, stdin=subprocess.PIPE)
+    wait_until(path.exists, process, log, 120)
+    yield path
+    process.stdin.close()
+    process.wait(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def serve_mlflow(tmp_path_factory, mlflow_template):
+    """with serve_mlflow(model) as server: MLflow's own server, the reference.
+
+    It is a fork that spares the imports, or, with is_command, a real `mlflow models serve`.
+    """
 
     @contextlib.contextmanager
-    def serve_model(model):
+    def serve_model(model, is_command=False):
         folder = tmp_path_factory.mktemp("mlflow")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         # `mlflow` is the one of this interpreter, and its server is started by the same name.
         scripts = os.path.dirname(sys.executable)
-        env = {"PATH": os.pathsep.join([scripts, os.environ["PATH"]])}
-        command = [shutil.which("mlflow", path=env["PATH"]), "models", "serve", "-m", model]
-        command += ["-h", "127.0.0.1", "-p", port, "--env-manager", "local"]
+        env = {**SAME_HASHES, "PATH": os.pathsep.join([scripts, os.environ["PATH"]])}
+        if is_command:
+            command = [shutil.which("mlflow", path=env["PATH"]), "models", "serve"]
+            command += ["-h", "127.0.0.1", "--env-manager", "local"]
+        else:
+            command = [sys.executable, ROOT / "tests/mlflow_serve.py", "serve", mlflow_template]
         log = folder / "log"
-        process = start(command, log, env)
+        process = start([*command, "-m", model, "-p", port], log, env)
         try:
             server = Server(process, port, log)
             wait_until(functools.partial(_answers, server), process, log, 120)

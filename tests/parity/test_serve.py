@@ -1,4 +1,4 @@
-"""mlrace and a real `mlflow models serve` asked the same, over HTTP, for each model of models.py.
+"""mlrace and MLflow's own server asked the same, over HTTP, for each model of models.py.
 
 A success must be the same bytes; only the digits of floats may differ, by the model's tolerance. An error must have the same status, media type and
 error_code; its message is ours. Where MLflow crashes (a 500 that is no JSON), mlrace must say 4xx.
@@ -108,7 +108,7 @@ def show(answer):
 class Pairs:
     """The servers of one model after the other, in the order of the tests.
 
-    MLflow takes seconds to start: the next model's servers start while this one's are asked.
+    The next model is trained, and its servers start, while this one's are asked.
     """
 
     def __init__(self, names, start):
@@ -163,6 +163,23 @@ def pairs(request, serve, serve_mlflow, save_model):
 def test_request(pairs, model, case):
     problem = pairs.get(model).difference(case)
     assert problem is None, f"{problem} on {case.content_type} {case.body[:500]!r}"
+
+
+@pytest.mark.parametrize("model", ["every_numeric_type"])
+def test_the_reference_is_the_command(serve_mlflow, save_model, model):
+    """What all are compared with answers as a real `mlflow models serve` does, to the byte."""
+    folder = MODELS[model].save(save_model)
+    with serve_mlflow(folder) as fork, serve_mlflow(folder, is_command=True) as command:
+        for request in requests_for(MODELS[model]):
+            answer, expected = (
+                server.invoke(request.body, request.content_type) for server in (fork, command)
+            )
+            assert (answer.status, answer.body) == (expected.status, expected.body), request.name
+            assert without_date(answer) == without_date(expected), request.name
+
+
+def without_date(answer):
+    return {name: value for name, value in answer.headers.items() if name != "date"}
 
 
 # --- generated requests -------------------------------------------------------------------------
