@@ -121,10 +121,10 @@ def environment(env=None):
     return {**os.environ, "MLRACE_PYTHON": sys.executable, **(env or {})}
 
 
-def start(command, log, env=None, stdin=subprocess.DEVNULL):
+def start(command, log, env=None):
     return subprocess.Popen(
         list(map(str, command)),
-        stdin=stdin,
+        stdin=subprocess.DEVNULL,
         stdout=log.open("wb"),
         stderr=subprocess.STDOUT,
         env=environment(env),
@@ -225,11 +225,11 @@ def mlflow_template(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mlflow_template")
     log, path = folder / "log", folder / "socket"
     command = [sys.executable, ROOT / "tests/mlflow_serve.py", "template", path]
-    process = start(command, log, SAME_HASHES, stdin=subprocess.PIPE)
+    process = start(command, log, SAME_HASHES)
     wait_until(path.exists, process, log, 120)
     yield path
-    process.stdin.close()
-    process.wait(timeout=10)
+    process.kill()
+    process.wait()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`mlflow models serve` in a tenth of a second: for tests that ask it about many models.
 
-    mlflow_serve.py template SOCKET             imports MLflow once; until its standard input ends
+    mlflow_serve.py template SOCKET                 imports MLflow once; ends with its parent
     mlflow_serve.py serve SOCKET -m MODEL -p PORT   a server: a fork of the template
 
 The command itself imports MLflow twice, in its own process and in uvicorn's: seven seconds of a
@@ -18,18 +18,22 @@ import signal
 import socket
 import sys
 import threading
+import time
 
 
 def template(path):
     import_what_servers_import()
+    parent = os.getppid()
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path + ".new")
+    listener.bind(path)
     listener.listen()
-    os.rename(path + ".new", path)  # who sees it can connect
-    threading.Thread(target=end_with, args=(sys.stdin.fileno(), signal.SIGTERM), daemon=True).start()
+    listener.settimeout(1)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for forks
-    while True:
-        client, _ = listener.accept()
+    while os.getppid() == parent:
+        try:
+            client, _ = listener.accept()
+        except TimeoutError:
+            continue
         if os.fork() == 0:
             listener.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -57,13 +61,6 @@ def import_what_servers_import():
     import xgboost
 
 
-def end_with(descriptor, number):
-    """Ends this process when there is nobody any more at the other end of a pipe or socket."""
-    while os.read(descriptor, 4096):
-        pass
-    os.kill(os.getpid(), number)
-
-
 def fork(client):
     """Takes a client's place, environment and outputs, and serves until it is gone."""
     message, outputs, _, _ = socket.recv_fds(client, 1 << 20, 2)
@@ -74,7 +71,7 @@ def fork(client):
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["env"])
-    threading.Thread(target=end_with, args=(client.fileno(), signal.SIGKILL), daemon=True).start()
+    threading.Thread(target=end_with, args=(client,), daemon=True).start()
 
     from mlflow.pyfunc import scoring_server
     from uvicorn.main import main
@@ -86,13 +83,28 @@ def fork(client):
     main(arguments)
 
 
+def end_with(client):
+    client.recv(1)  # it says nothing: it is gone
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def serve(path, model, port):
-    link = socket.socket(socket.AF_UNIX)
-    link.connect(path)
+    link = connect(path)
     asked = {"model": model, "port": port, "folder": os.getcwd(), "env": dict(os.environ)}
     socket.send_fds(link, [json.dumps(asked).encode()], [1, 2])
     link.recv(1)  # the fork says nothing: it is gone
     return 1
+
+
+def connect(path):
+    """To the template, when it is ready; whoever starts a server waits for it no longer than he likes."""
+    while True:
+        link = socket.socket(socket.AF_UNIX)
+        try:
+            link.connect(path)
+            return link
+        except (FileNotFoundError, ConnectionRefusedError):
+            time.sleep(0.05)
 
 
 def main():
