@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`mlflow models serve` in a tenth of a second: for tests that ask it about many models.
+"""`mlflow models serve` without its imports: for tests that ask it about many models.
 
     mlflow_serve.py template SOCKET                 imports MLflow once; ends with its parent
     mlflow_serve.py serve SOCKET -m MODEL -p PORT   a server: a fork of the template
@@ -20,11 +20,13 @@ import sys
 import threading
 import time
 
+KIND = socket.AF_UNIX, socket.SOCK_SEQPACKET  # an environment arrives in one piece
+
 
 def template(path):
-    import_what_servers_import()
     parent = os.getppid()
-    listener = socket.socket(socket.AF_UNIX)
+    import_what_servers_import()
+    listener = socket.socket(*KIND)
     listener.bind(path)
     listener.listen()
     listener.settimeout(1)
@@ -97,9 +99,9 @@ def serve(path, model, port):
 
 
 def connect(path):
-    """To the template, when it is ready; whoever starts a server waits for it no longer than he likes."""
+    """To the template, once it is ready: those who start servers have time limits of their own."""
     while True:
-        link = socket.socket(socket.AF_UNIX)
+        link = socket.socket(*KIND)
         try:
             link.connect(path)
             return link
