@@ -555,7 +555,8 @@ def test_many_deaths(start, can_fork, is_sanitized):
         for round_ in range(100):
             pid = pool.do("echo")[1]
             name = pool.ask("hang")
-            time.sleep(0.02)  # else the call may not have begun, and is given to the next one
+            # A call that has not begun is given to the next one.
+            pool.until(lambda: pool.log().count("hangs") == round_ + 1)
             os.kill(pid, signal.SIGKILL)
             assert pool.answer(name)[0] == 503
             if round_ == 20:

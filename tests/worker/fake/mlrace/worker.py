@@ -116,6 +116,7 @@ def answer_and_die(link, call_id, body):
 
 
 def hang(link, call_id, body):
+    print("hangs", file=sys.stderr)
     while True:
         time.sleep(1000)
 
