@@ -21,7 +21,7 @@ import sklearn.neighbors
 import sklearn.preprocessing
 import sklearn.svm
 from hypothesis import HealthCheck, given, settings
-from predictor import ROOT, Predictor, Refused, compare_methods
+from predictor import ROOT, Refused, compare_methods
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -92,13 +92,6 @@ LABELS = {
     "text": lambda codes: np.array(["a", "long \u00e9\U0001f600", "c", ""])[codes],
     "object": lambda codes: np.array(["x", "y", "zz", "w"], dtype=object)[codes],
 }
-
-
-@pytest.fixture(scope="module")
-def predictor(tmp_path_factory):
-    predictor = Predictor(tmp_path_factory.mktemp("models"))
-    yield predictor
-    predictor.close()
 
 
 def class_of(name):

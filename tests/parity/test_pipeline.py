@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xgboost
-from predictor import Predictor, Refused
+from predictor import Refused
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     HistGradientBoostingRegressor,
@@ -26,13 +26,6 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture(scope="module")
-def predictor(tmp_path_factory):
-    predictor = Predictor(tmp_path_factory.mktemp("models"))
-    yield predictor
-    predictor.close()
 
 
 def table(n=200, seed=0):

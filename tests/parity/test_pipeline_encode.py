@@ -7,7 +7,7 @@ what the encoder gives.
 import numpy as np
 import pandas as pd
 import pytest
-from predictor import Predictor, Refused
+from predictor import Refused
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
@@ -18,13 +18,6 @@ from sklearn.tree import DecisionTreeRegressor
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 STORED = ["skops", "pickle", "cloudpickle"]
-
-
-@pytest.fixture(scope="module")
-def predictor(tmp_path_factory):
-    predictor = Predictor(tmp_path_factory.mktemp("models"))
-    yield predictor
-    predictor.close()
 
 
 def mirror(n):

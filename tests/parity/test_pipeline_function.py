@@ -4,7 +4,7 @@ for bit."""
 import numpy as np
 import pandas as pd
 import pytest
-from predictor import Predictor, Refused
+from predictor import Refused
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.linear_model import LinearRegression
@@ -13,13 +13,6 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture(scope="module")
-def predictor(tmp_path_factory):
-    predictor = Predictor(tmp_path_factory.mktemp("models"))
-    yield predictor
-    predictor.close()
 
 
 FUNCTIONS = [

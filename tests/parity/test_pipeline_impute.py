@@ -18,7 +18,7 @@ from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.tree import DecisionTreeRegressor
-from test_pipeline import STORED, predictor  # noqa: F401
+from test_pipeline import STORED
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

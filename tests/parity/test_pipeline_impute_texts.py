@@ -12,7 +12,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
-from test_pipeline import STORED, predictor  # noqa: F401
+from test_pipeline import STORED
 from test_pipeline_impute import assert_bits, assert_left_to_python, assert_raises_too, bits, chain
 
 pytestmark = pytest.mark.filterwarnings("ignore")

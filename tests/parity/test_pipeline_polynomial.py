@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from predictor import Predictor, Refused
+from predictor import Refused
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
@@ -13,13 +13,6 @@ from sklearn.preprocessing import PolynomialFeatures
 from sklearn.tree import DecisionTreeRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture(scope="module")
-def predictor(tmp_path_factory):
-    predictor = Predictor(tmp_path_factory.mktemp("models"))
-    yield predictor
-    predictor.close()
 
 
 def columns_of(n, dtype=np.float64):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import sklearn.base
-from predictor import Predictor, Refused
+from predictor import Refused
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -48,13 +48,6 @@ OTHERS = [
     Binarizer(threshold=-3),
     Binarizer(threshold=0.9999),
 ]
-
-
-@pytest.fixture(scope="module")
-def predictor(tmp_path_factory):
-    predictor = Predictor(tmp_path_factory.mktemp("models"))
-    yield predictor
-    predictor.close()
 
 
 def numbers(n_rows=300, n_cols=5, seed=0, dtype=float):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
-from predictor import Predictor, Refused, shown
+from predictor import Refused, shown
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
 from sklearn.feature_selection import (
@@ -32,13 +32,6 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture(scope="module")
-def predictor(tmp_path_factory):
-    predictor = Predictor(tmp_path_factory.mktemp("models"))
-    yield predictor
-    predictor.close()
 
 
 def columns_of(x):

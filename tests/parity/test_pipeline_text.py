@@ -16,7 +16,7 @@ import pytest
 import sklearn.base
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from predictor import ROOT, Predictor, Refused, shown
+from predictor import ROOT, Refused, shown
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import (
     ENGLISH_STOP_WORDS,
@@ -46,13 +46,6 @@ DOCUMENTS = [
     "emoji 😀 👩‍💻 🏳️‍🌈 \ufffd \u200b zero\u200dwidth",
     "lazy lazy lazy LAZY fox fox",
 ]
-
-
-@pytest.fixture(scope="module")
-def predictor(tmp_path_factory):
-    predictor = Predictor(tmp_path_factory.mktemp("models"))
-    yield predictor
-    predictor.close()
 
 
 def regression(coefficients):

@@ -11,7 +11,7 @@ from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
 from sklearn.tree import DecisionTreeRegressor
-from test_pipeline import STORED, predictor  # noqa: F401
+from test_pipeline import STORED
 from test_pipeline_impute import assert_bits, assert_left_to_python, assert_raises_too
 from test_pipeline_impute import chain, frame, numbers, seen
 

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
-from predictor import ROOT, Predictor, Refused
+from predictor import ROOT, Refused
 
 # Averages of leaves, and what the recordings make a LinearRegression do: it passes columns through.
 EXACT = {
@@ -90,13 +90,6 @@ CASES = [
     for recording in RECORDINGS
     for name in recording.models
 ]
-
-
-@pytest.fixture(scope="module")
-def predictor(tmp_path_factory):
-    predictor = Predictor(tmp_path_factory.mktemp("models"))
-    yield predictor
-    predictor.close()
 
 
 @pytest.fixture(scope="module")

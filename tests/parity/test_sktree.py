@@ -21,7 +21,7 @@ import pytest
 import sklearn.ensemble
 import sklearn.tree
 from hypothesis import HealthCheck, given, settings
-from predictor import ROOT, Predictor, Refused, compare_methods
+from predictor import ROOT, Refused, compare_methods
 from test_linear import INPUTS, LABELS
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -94,13 +94,6 @@ SPECIAL = [
     0.0, -0.0, 1.4e-45, -1.4e-45, 1e-46, 5e-324, 1.1754944e-38, 0.1, -0.1, 16777217.0, 3.4028234e38,
     3.4028235677973366e38, 1e39, -1e300, np.inf, -np.inf, np.nan,
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def predictor(tmp_path_factory):
-    predictor = Predictor(tmp_path_factory.mktemp("models"))
-    yield predictor
-    predictor.close()
 
 
 def class_of(name):

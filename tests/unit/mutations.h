@@ -22,6 +22,11 @@
 #include "mutate.h"
 #include "zip_file.h"
 
+/* What means something in a pickle. */
+#define PICKLE_OPCODES                                                                             \
+    "(.012FGIJKLMNRSTUVX]abcdeghijlopqrstu})BC"                                                    \
+    "\x80\x81\x85\x86\x87\x88\x89\x8a\x8c\x8e\x8f\x90\x91\x93\x94\x95\x96"
+
 /* What the damaged files are. */
 struct mutated_format {
     const char *flavor, *serialization_format, *model_class;

@@ -5,11 +5,6 @@
 
 #define N_MUTATIONS 5
 
-/* Opcodes. */
-static const char opcodes[] =
-    "(.012FGIJKLMNRSTUVX]abcdeghijlopqrstu})BC"
-    "\x80\x81\x85\x86\x87\x88\x89\x8a\x8c\x8e\x8f\x90\x91\x93\x94\x95\x96";
-
 static int n_mutations = N_MUTATIONS;
 static yyjson_val *expected, *model; /* what is mutated now */
 
@@ -110,7 +105,7 @@ static void visit(const struct saved_models *models, const char *name, yyjson_va
     struct mutated_format format = {
         .flavor = "mlflow.sklearn",
         .serialization_format = saved,
-        .special_bytes = strcmp(saved, "skops") == 0 ? NULL : opcodes,
+        .special_bytes = strcmp(saved, "skops") == 0 ? NULL : PICKLE_OPCODES,
         .ask = ask,
     };
     (void)name;

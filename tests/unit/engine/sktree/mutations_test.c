@@ -5,11 +5,6 @@
 
 #define N_MUTATIONS 5
 
-/* Opcodes. */
-static const char opcodes[] =
-    "(.012FGIJKLMNRSTUVX]abcdeghijlopqrstu})BC"
-    "\x80\x81\x85\x86\x87\x88\x89\x8a\x8c\x8e\x8f\x90\x91\x93\x94\x95\x96";
-
 static int n_mutations = N_MUTATIONS;
 
 static void visit(const struct saved_models *models, const char *name, yyjson_val *model) {
@@ -26,7 +21,7 @@ static void visit(const struct saved_models *models, const char *name, yyjson_va
         .flavor = "mlflow.sklearn",
         .serialization_format = saved,
         .predict_fn = has_proba && n_visited++ % 2 ? "predict_proba" : "predict",
-        .special_bytes = is_skops ? NULL : opcodes,
+        .special_bytes = is_skops ? NULL : PICKLE_OPCODES,
         .signature = &signature,
     };
     (void)name;
